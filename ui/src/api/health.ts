@@ -1,0 +1,73 @@
+import { getJsonOfAnyStatus } from './http.ts';
+import {
+  boolean,
+  type Decoded,
+  dictionary,
+  number,
+  object,
+  optional,
+  string,
+} from './shape.ts';
+
+const component = optional(
+  object({ status: optional(string, 'unknown'), message: optional(string, null) }),
+  null,
+);
+
+const modelCheck = object({
+  loaded: boolean,
+  version: optional(string, null),
+  model_type: optional(string, null),
+});
+
+const health = object({
+  status: string,
+  checks: optional(
+    object({
+      database: component,
+      kafka: component,
+      consumers: optional(dictionary(component), {}),
+      models: optional(dictionary(optional(modelCheck, null)), {}),
+      websocket: optional(object({ connections: optional(number, null) }), null),
+    }),
+    null,
+  ),
+});
+export type Health = Decoded<typeof health>;
+
+/** An unhealthy server may answer 503, with the same body. */
+export function fetchHealth(signal?: AbortSignal): Promise<Health> {
+  return getJsonOfAnyStatus('/health/detailed', health, signal);
+}
+
+export interface HealthProblem {
+  readonly subject: string;
+  readonly problem: string;
+}
+
+const FINE = new Set(['ok', 'healthy', 'connected', 'up', 'disabled', 'not_configured']);
+
+const MODEL_NAMES: Readonly<Record<string, string>> = {
+  threat_detector: 'Threat detector',
+  attack_classifier: 'Attack classifier',
+};
+
+/** What is wrong, in words an operator can act on; empty when all is well. */
+export function healthProblems(state: Health): HealthProblem[] {
+  if (state.checks === null) return [];
+  const { database, kafka, consumers, models } = state.checks;
+  const problems: HealthProblem[] = [];
+  const note = (subject: string, check: Decoded<typeof component>): void => {
+    if (check === null || FINE.has(check.status)) return;
+    problems.push({ subject, problem: check.message ?? check.status });
+  };
+  note('Database', database);
+  note('Kafka', kafka);
+  for (const [name, check] of Object.entries(consumers)) note(`Consumer ${name}`, check);
+  for (const [name, check] of Object.entries(models)) {
+    if (check?.loaded === false) {
+      problems.push({ subject: MODEL_NAMES[name] ?? name, problem: 'no model is loaded' });
+    }
+  }
+  return problems;
+}

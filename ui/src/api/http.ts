@@ -1,0 +1,74 @@
+import type { Decoder } from './shape.ts';
+
+/** A refusal by the server, with its own words. */
+export class ApiError extends Error {
+  readonly status: number;
+
+  constructor(status: number, detail: string) {
+    super(detail);
+    this.name = 'ApiError';
+    this.status = status;
+  }
+}
+
+/** Reads a path below `/api/v1`, or throws an `ApiError` with the server's `detail`. */
+export async function getJson<T>(
+  path: string,
+  decoder: Decoder<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const { status, body } = await request(path, signal);
+  if (status < 200 || status >= 300) throw new ApiError(status, detailOf(body, status));
+  return decoder(body, 'answer');
+}
+
+/** Like `getJson`, for answers whose body is the message whatever the status says. */
+export async function getJsonOfAnyStatus<T>(
+  path: string,
+  decoder: Decoder<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const { status, body } = await request(path, signal);
+  try {
+    return decoder(body, 'answer');
+  } catch (error) {
+    if (status >= 400) throw new ApiError(status, detailOf(body, status));
+    throw error;
+  }
+}
+
+async function request(
+  path: string,
+  signal?: AbortSignal,
+): Promise<{ status: number; body: unknown }> {
+  let response: Response;
+  try {
+    response = await fetch(`/api/v1${path}`, {
+      headers: { accept: 'application/json' },
+      ...(signal ? { signal } : {}),
+    });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'The server does not answer. Check that Tripline is running.');
+  }
+  return { status: response.status, body: parseJson(await response.text()) };
+}
+
+/** The body as JSON, or as the text it is: a proxy in between may answer in HTML. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
+
+/** What an error body says, in the `{"detail": …}` shape or in the list shape of FastAPI. */
+export function detailOf(body: unknown, status: number): string {
+  if (typeof body === 'object' && body !== null && 'detail' in body) {
+    const { detail } = body;
+    if (typeof detail === 'string') return detail;
+    return JSON.stringify(detail);
+  }
+  return `The server answered with status ${status} and gave no reason.`;
+}
