@@ -271,7 +271,7 @@ fn a_weight_of_two_counts_like_the_row_twice() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn base_and_contributions_sum_to_the_margin(seed in 0_u64..1000, classes in 2_usize..5) {

@@ -153,6 +153,8 @@ pub(super) fn grow(
         leaves.push(finder.with_candidate(right));
     }
 
+    // Values stand in node order, as they do in a model that was read from arrays.
+    leaves.sort_unstable_by_key(|leaf| leaf.node);
     let mut values = Vec::with_capacity(leaves.len());
     for leaf in &leaves {
         if let Node::Leaf { value, .. } = &mut nodes[leaf.node] {
