@@ -96,8 +96,7 @@ fn content_version(manifest: &Manifest, tensors: &[Tensor]) -> Result<String, De
         hasher.update(&tensor.bytes);
     }
     let digest = hasher.finalize();
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(hex.chars().take(VERSION_LENGTH).collect())
+    Ok(format!("{digest:x}").chars().take(VERSION_LENGTH).collect())
 }
 
 struct Tensor {

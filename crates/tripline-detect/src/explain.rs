@@ -54,7 +54,7 @@ impl Explanation {
         let mut stages = Vec::new();
         if let Some(detector) = pipeline.detector() {
             let mut stage = explain_stage(detector, values, Stage::Detector, 0);
-            stage.class = detector.manifest().classes[1].name.clone();
+            stage.class.clone_from(&detector.manifest().classes[1].name);
             stage.probability = detector.threat_probability(stage.margin);
             stage.threshold = Some(detector.threshold());
             stages.push(stage);
@@ -65,7 +65,7 @@ impl Explanation {
             let outputs = classifier.compiled().ensemble().outputs();
             let mut stage =
                 explain_stage(classifier, values, Stage::Classifier, class.min(outputs - 1));
-            stage.class = classifier.manifest().classes[class].name.clone();
+            stage.class.clone_from(&classifier.manifest().classes[class].name);
             stage.probability = confidence;
             stages.push(stage);
         }

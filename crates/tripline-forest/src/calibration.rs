@@ -37,8 +37,8 @@ pub enum Calibration {
     },
 }
 
-/// Probabilities stay this far from 0 and 1: no finite sample shows certainty.
-const EDGE: f64 = 1e-6;
+/// Scores are kept this far from 0 and 1, where their logarithms end.
+const EDGE: f64 = 1e-12;
 
 impl Calibration {
     /// The probability that belongs to a score.

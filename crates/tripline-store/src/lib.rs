@@ -1,1 +1,83 @@
-//! placeholder
+//! Keeps verdicts, the batches they came in, and the counts that a dashboard shows.
+//!
+//! The [`Store`] trait is what the rest of the program sees; [`SqliteStore`] keeps everything in
+//! one file beside it. Verdicts are written in blocks, never changed, listed newest first by
+//! cursor, and deleted oldest first by a [`RetentionPolicy`].
+//!
+//! It deliberately knows nothing of HTTP, of models and of features: rows are plain data, and
+//! features and reasons are bytes that only the caller understands. It has no clock; every time
+//! comes in. It starts no thread: every function blocks, and the caller decides where.
+//!
+//! # Invariants
+//!
+//! - **A repeat writes the same row.** A verdict is named by its [`Stream`] and its sequence number
+//!   in it, and its [`VerdictId`] is made of both; appending a place again changes nothing.
+//! - **A block is stored whole or not at all**, whatever ends it: an error, a full disk, `kill -9`.
+//! - **Counts describe what is stored now.** They change in the transaction that adds or deletes
+//!   the rows, so that they are always what counting the rows would give.
+//! - **No list reads more than it returns**, give or take what its filter skips: each one walks an
+//!   index in its own order. Filters apply before limits.
+//! - **Readers never wait for the writer.**
+//!
+//! # Example
+//!
+//! ```
+//! use tripline_store::{
+//!     BatchId, NewBatch, NewVerdict, Provenance, Source, SqliteStore, Store, ThreatPart,
+//!     Timestamp, VerdictFilter,
+//! };
+//!
+//! let store = SqliteStore::open_in_memory()?;
+//! let stream = store.create_batch(&NewBatch {
+//!     id: BatchId::from_random_bytes([7; 16]),
+//!     source: Source::Upload,
+//!     file_name: Some("flows.csv".to_owned()),
+//!     created_at: Timestamp::from_seconds(1_700_000_000),
+//!     bytes_total: None,
+//! })?;
+//! let verdict = NewVerdict {
+//!     sequence: 0,
+//!     created_at: Timestamp::from_seconds(1_700_000_000),
+//!     row_number: Some(2),
+//!     threat: Some(ThreatPart { probability: 0.98, is_threat: true }),
+//!     attack: None,
+//!     label: None,
+//!     features: &[1, 2, 3],
+//!     reasons: &[],
+//! };
+//! let outcome = store.append(stream, &Provenance::default(), &[verdict])?;
+//! assert_eq!(outcome.inserted, 1);
+//!
+//! let threats = VerdictFilter { threats_only: true, ..VerdictFilter::default() };
+//! let page = store.list(&threats, 100)?;
+//! assert_eq!(page.verdicts[0].id, stream.verdict_id(0));
+//! assert_eq!(store.totals()?.counts.threats, 1);
+//! # Ok::<(), tripline_store::StoreError>(())
+//! ```
+
+mod batch;
+mod error;
+mod filter;
+mod id;
+mod retention;
+mod sqlite;
+mod stats;
+mod store;
+mod time;
+mod verdict;
+
+pub use self::{
+    batch::{Batch, BatchCursor, BatchEnd, BatchPage, BatchStatus, NewBatch, NewStream, Progress},
+    error::{BackendError, Result, StoreError},
+    filter::{Cursor, Order, Page, ParseCursorError, VerdictFilter},
+    id::{BatchId, MAX_SEQUENCE, ParseIdError, Stream, VerdictId},
+    retention::{RetentionOutcome, RetentionPolicy},
+    sqlite::{Durability, SqliteOptions, SqliteStore},
+    stats::{ClassCount, Counts, MAX_BUCKETS, Timeline, TimelinePoint, Totals},
+    store::{AppendOutcome, Health, Store, StoreSize},
+    time::Timestamp,
+    verdict::{
+        AttackPart, MAX_LABEL_BYTES, ModelRef, NamedPart, NewVerdict, Provenance, Source,
+        StoredVerdict, ThreatPart,
+    },
+};

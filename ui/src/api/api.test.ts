@@ -30,9 +30,13 @@ test('only the filters that are set become parameters', () => {
   );
 });
 
-function checkHealth(checks: Partial<NonNullable<Health['checks']>>, expected: string[]): void {
+function checkHealth(
+  checks: Partial<NonNullable<Health['checks']>>,
+  expected: string[],
+  status = 'degraded',
+): void {
   const state: Health = {
-    status: 'degraded',
+    status,
     checks: { database: null, kafka: null, consumers: {}, models: {}, websocket: null, ...checks },
   };
   expect(healthProblems(state).map((item) => `${item.subject}: ${item.problem}`)).toEqual(expected);
@@ -41,6 +45,8 @@ function checkHealth(checks: Partial<NonNullable<Health['checks']>>, expected: s
 test('health problems name what is wrong and nothing that is fine', () => {
   checkHealth({ kafka: { status: 'disabled', message: 'off' } }, []);
   checkHealth({ database: { status: 'error', message: 'disk full' } }, ['Database: disk full']);
+  checkHealth({ kafka: { status: 'resting', message: null } }, ['Kafka: resting']);
+  checkHealth({ kafka: { status: 'resting', message: null } }, [], 'healthy');
   checkHealth(
     {
       consumers: { external: { status: 'degraded', message: null } },

@@ -1,13 +1,5 @@
 import { getJsonOfAnyStatus } from './http.ts';
-import {
-  boolean,
-  type Decoded,
-  dictionary,
-  number,
-  object,
-  optional,
-  string,
-} from './shape.ts';
+import { boolean, type Decoded, dictionary, number, object, optional, string } from './shape.ts';
 
 const component = optional(
   object({ status: optional(string, 'unknown'), message: optional(string, null) }),
@@ -46,6 +38,7 @@ export interface HealthProblem {
 }
 
 const FINE = new Set(['ok', 'healthy', 'connected', 'up', 'disabled', 'not_configured']);
+const BAD = new Set(['error', 'unhealthy', 'degraded', 'down', 'unavailable', 'failed']);
 
 const MODEL_NAMES: Readonly<Record<string, string>> = {
   threat_detector: 'Threat detector',
@@ -58,7 +51,10 @@ export function healthProblems(state: Health): HealthProblem[] {
   const { database, kafka, consumers, models } = state.checks;
   const problems: HealthProblem[] = [];
   const note = (subject: string, check: Decoded<typeof component>): void => {
-    if (check === null || FINE.has(check.status)) return;
+    if (check === null) return;
+    // A word this version does not know is only bad news where the whole is.
+    const isWrong = state.status === 'healthy' ? BAD.has(check.status) : !FINE.has(check.status);
+    if (!isWrong) return;
     problems.push({ subject, problem: check.message ?? check.status });
   };
   note('Database', database);

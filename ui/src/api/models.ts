@@ -11,7 +11,7 @@ import {
   string,
   unknown,
 } from './shape.ts';
-import { perClassMetrics } from './uploads.ts';
+import { classifierMetrics, detectorMetrics, perClassMetrics } from './uploads.ts';
 
 const model = object({
   id: identifier,
@@ -31,7 +31,50 @@ export type Model = Decoded<typeof model>;
 
 const point = array(number);
 
+/** What a model did on one set of labelled rows. */
+const evaluation = object({
+  name: string,
+  rows: number,
+  detector: optional(detectorMetrics, null),
+  classifier: optional(classifierMetrics, null),
+  by_label: optional(array(object({ label: string, rows: number, called_threat: number })), []),
+});
+export type Evaluation = Decoded<typeof evaluation>;
+
+/** A detector on training rows it was not fitted to. */
+const heldOut = object({
+  what: optional(string, null),
+  accuracy: optional(number, null),
+  f1: optional(number, null),
+  recall: optional(number, null),
+  false_positive_rate: optional(number, null),
+  roc_auc: optional(number, null),
+  expected_calibration_error: optional(number, null),
+  types: optional(
+    array(
+      object({
+        label: string,
+        rows: number,
+        recall: optional(number, null),
+        recall_interval: optional(point, []),
+      }),
+    ),
+    [],
+  ),
+});
+export type HeldOut = Decoded<typeof heldOut>;
+
 const trainingReport = object({
+  description: optional(string, null),
+  command: optional(string, null),
+  data: optional(
+    array(object({ name: string, sha256: optional(string, ''), rows: optional(number, null) })),
+    [],
+  ),
+  size: optional(dictionary(unknown), {}),
+  training: optional(heldOut, null),
+  cross_validation: optional(evaluation, null),
+  test: optional(array(evaluation), []),
   model: optional(string, null),
   role: optional(string, null),
   schema: optional(string, null),

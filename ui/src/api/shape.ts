@@ -45,8 +45,7 @@ export function nullable<T>(decoder: Decoder<T>): Decoder<T | null> {
 
 /** Reads `fallback` where the field is absent or null. */
 export function optional<T, F>(decoder: Decoder<T>, fallback: F): Decoder<T | F> {
-  return (value, path) =>
-    value === undefined || value === null ? fallback : decoder(value, path);
+  return (value, path) => (value === undefined || value === null ? fallback : decoder(value, path));
 }
 
 export function array<T>(decoder: Decoder<T>): Decoder<T[]> {

@@ -48,7 +48,7 @@ const classMetrics = object({
 export type ClassMetrics = Decoded<typeof classMetrics>;
 export const perClassMetrics = optional(array(classMetrics), []);
 
-const detectorMetrics = object({
+export const detectorMetrics = object({
   true_positive: number,
   false_positive: number,
   true_negative: number,
@@ -58,10 +58,12 @@ const detectorMetrics = object({
   recall: optional(number, null),
   f1: optional(number, null),
   false_positive_rate: optional(number, null),
+  roc_auc: optional(number, null),
+  expected_calibration_error: optional(number, null),
 });
 export type DetectorMetrics = Decoded<typeof detectorMetrics>;
 
-const classifierMetrics = object({
+export const classifierMetrics = object({
   classes: array(string),
   matrix: array(array(number)),
   accuracy: optional(number, null),
@@ -129,7 +131,10 @@ export interface Upload {
  * Sends a file as a job. `fetch` cannot report how much of a body has left the
  * machine, so this is the one place that uses XMLHttpRequest.
  */
-export function uploadCsv(file: File, onSent: (sentBytes: number, ofBytes: number) => void): Upload {
+export function uploadCsv(
+  file: File,
+  onSent: (sentBytes: number, ofBytes: number) => void,
+): Upload {
   const request = new XMLHttpRequest();
   const body = new FormData();
   body.append('file', file, file.name);

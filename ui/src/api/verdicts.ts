@@ -46,6 +46,8 @@ const verdict = object({
     object({
       class: string,
       class_id: optional(number, null),
+      /** Whether the class is an attack; servers that do not say leave it to the name. */
+      is_attack: optional(boolean, null),
       confidence: optional(number, null),
       named: optional(object({ label: string, confidence: optional(number, null) }), null),
       model: string,
@@ -55,9 +57,7 @@ const verdict = object({
   ),
   label: optional(string, null),
   reasons: optional(
-    array(
-      object({ stage: string, feature: string, value: featureValue, contribution: number }),
-    ),
+    array(object({ stage: string, feature: string, value: featureValue, contribution: number })),
     [],
   ),
 });
@@ -79,6 +79,8 @@ const stage = object({
   margin: number,
   probability: optional(number, null),
   threshold: optional(number, null),
+  /** The threshold on the margin's own axis, where the server knows it. */
+  threshold_margin: optional(number, null),
   contributions: array(contribution),
 });
 export type Stage = Decoded<typeof stage>;

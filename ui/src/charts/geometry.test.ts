@@ -49,10 +49,26 @@ describe('waterfall', () => {
   });
 
   test('the threshold lies on the axis of the stage', () => {
-    expect(thresholdOnAxis(0.5, 'log-odds')).toBe(0);
-    expect(thresholdOnAxis(0.5, 'probability')).toBe(0.5);
-    expect(thresholdOnAxis(1, 'log-odds')).toBeNull();
-    expect(thresholdOnAxis(null, 'probability')).toBeNull();
+    const onAxis = (
+      output: string,
+      threshold: number | null,
+      probability = 0.5,
+      known: number | null = null,
+    ): number | null =>
+      thresholdOnAxis({
+        output,
+        threshold,
+        probability,
+        margin: output === 'log-odds' ? 0 : 0.5,
+        threshold_margin: known,
+      });
+    expect(onAxis('log-odds', 0.5)).toBe(0);
+    expect(onAxis('probability', 0.4)).toBe(0.4);
+    expect(onAxis('log-odds', 1)).toBeNull();
+    expect(onAxis('probability', null)).toBeNull();
+    // Calibrated: the line would stand in the wrong place, unless the server knows it.
+    expect(onAxis('log-odds', 0.5, 0.7)).toBeNull();
+    expect(onAxis('log-odds', 0.5, 0.7, -0.2)).toBe(-0.2);
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Contribution, FeatureValue } from '../api/verdicts.ts';
+import type { Contribution, FeatureValue, Stage } from '../api/verdicts.ts';
 
 /** One bar: it starts where the bar above it ended. */
 export interface WaterfallStep {
@@ -75,9 +75,23 @@ export function layOutWaterfall(input: WaterfallInput): Waterfall {
   };
 }
 
-/** Where a probability threshold lies on a stage's margin axis; null where it lies nowhere. */
-export function thresholdOnAxis(threshold: number | null, output: string): number | null {
-  if (threshold === null) return null;
+/**
+ * Whether a stage's probability is the plain reading of its margin. A calibrated
+ * model bends the one into the other by a curve that the answer does not carry.
+ */
+export function isPlainReading(stage: Pick<Stage, 'output' | 'margin' | 'probability'>): boolean {
+  if (stage.probability === null) return false;
+  const plain = stage.output === 'log-odds' ? 1 / (1 + Math.exp(-stage.margin)) : stage.margin;
+  return Math.abs(plain - stage.probability) < ROUNDING;
+}
+
+/** Where the threshold lies on a stage's margin axis; null where that is not known. */
+export function thresholdOnAxis(
+  stage: Pick<Stage, 'output' | 'margin' | 'probability' | 'threshold' | 'threshold_margin'>,
+): number | null {
+  const { threshold, threshold_margin: onAxis, output } = stage;
+  if (onAxis !== null) return onAxis;
+  if (threshold === null || !isPlainReading(stage)) return null;
   if (output !== 'log-odds') return threshold;
   if (threshold <= 0 || threshold >= 1) return null;
   return Math.log(threshold / (1 - threshold));

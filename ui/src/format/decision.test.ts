@@ -12,6 +12,7 @@ function attack(name: string, label: string | null): Attack {
   return {
     class: name,
     class_id: 1,
+    is_attack: null,
     confidence: 0.97,
     named: label === null ? null : { label, confidence: 0.9 },
     model: 'c',
@@ -38,7 +39,23 @@ test('a decision reads as one sentence', () => {
   check(
     { threat: threat(0.03, false), attack: null },
     false,
-    'No threat: the probability of an attack is 0.03, not above the threshold 0.41.',
+    'No threat: the probability of an attack is 0.03, below the threshold 0.41.',
+  );
+});
+
+test('a close decision shows the digits that decide it', () => {
+  check(
+    { threat: threat(0.4102, true), attack: attack('normal', null) },
+    true,
+    'Threat of an unnamed class with probability 0.4102, above the threshold 0.4100.',
+  );
+});
+
+test('a probability at the threshold is called so', () => {
+  check(
+    { threat: threat(0.41, true), attack: null },
+    true,
+    'Threat of an unnamed class with probability 0.41, exactly at the threshold 0.41.',
   );
 });
 

@@ -82,7 +82,7 @@ export function formatSeconds(seconds: number): string {
 
 /** Cuts a long label for a drawing; the whole text belongs into a title beside it. */
 export function shorten(text: string, maxLetters: number): string {
-  const letters = [...text];
+  const letters = Array.from(text);
   if (letters.length <= maxLetters) return text;
   return `${letters.slice(0, Math.max(1, maxLetters - 1)).join('')}…`;
 }

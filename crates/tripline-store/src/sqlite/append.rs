@@ -1,0 +1,298 @@
+use std::{borrow::Cow, collections::HashMap};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+
+use super::{
+    counters::{Change, Contribution},
+    failure::Result,
+};
+use crate::{
+    AppendOutcome, BatchId, MAX_LABEL_BYTES, MAX_SEQUENCE, ModelRef, NewVerdict, Provenance,
+    Source, StoreError, Stream, id::Place, verdict::AttackPart,
+};
+
+/// Names and provenances whose numbers the writer knows. Both come from models, so they are few.
+#[derive(Debug, Default)]
+pub(super) struct Interned {
+    names: HashMap<String, i64>,
+    provenances: HashMap<String, i64>,
+}
+
+impl Interned {
+    fn name(&mut self, transaction: &Transaction<'_>, name: &str) -> Result<i64> {
+        if let Some(&id) = self.names.get(name) {
+            return Ok(id);
+        }
+        transaction
+            .prepare_cached("INSERT INTO names (name) VALUES (?1) ON CONFLICT DO NOTHING")?
+            .execute([name])?;
+        let id = transaction
+            .prepare_cached("SELECT id FROM names WHERE name = ?1")?
+            .query_row([name], |row| row.get(0))?;
+        self.names.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    fn provenance(
+        &mut self,
+        transaction: &Transaction<'_>,
+        provenance: &Provenance,
+    ) -> Result<i64> {
+        let canonical = canonical(provenance);
+        if let Some(&id) = self.provenances.get(&canonical) {
+            return Ok(id);
+        }
+        let models = [
+            &provenance.detector,
+            &provenance.classifier,
+            &provenance.namer,
+        ];
+        let [detector, classifier, namer] = models.map(|model| {
+            model
+                .as_ref()
+                .map(|model| (&model.name, &model.version, model.threshold))
+        });
+        transaction.execute(
+            "INSERT INTO provenances (canonical, schema_name, schema_version, schema_fingerprint, \
+             detector_name, detector_version, detector_threshold, \
+             classifier_name, classifier_version, classifier_threshold, \
+             namer_name, namer_version, namer_threshold) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (
+                &canonical,
+                &provenance.schema,
+                provenance.schema_version,
+                &provenance.schema_fingerprint,
+                detector.map(|model| model.0),
+                detector.map(|model| model.1),
+                detector.and_then(|model| model.2),
+                classifier.map(|model| model.0),
+                classifier.map(|model| model.1),
+                classifier.and_then(|model| model.2),
+                namer.map(|model| model.0),
+                namer.map(|model| model.1),
+                namer.and_then(|model| model.2),
+            ),
+        )?;
+        let id = transaction.query_row(
+            "SELECT id FROM provenances WHERE canonical = ?1",
+            [&canonical],
+            |row| row.get(0),
+        )?;
+        self.provenances.insert(canonical, id);
+        Ok(id)
+    }
+}
+
+/// All parts with their lengths, so that no two provenances have the same text.
+fn canonical(provenance: &Provenance) -> String {
+    let model = |model: &Option<ModelRef>| match model {
+        None => vec![Cow::from("-")],
+        Some(ModelRef {
+            name,
+            version,
+            threshold,
+        }) => vec![
+            Cow::from("+"),
+            Cow::from(name.clone()),
+            Cow::from(version.clone()),
+            Cow::from(threshold.map_or_else(|| "-".to_owned(), |value| value.to_string())),
+        ],
+    };
+    let mut parts = vec![
+        Cow::from(provenance.schema.as_str()),
+        Cow::from(provenance.schema_version.to_string()),
+        Cow::from(provenance.schema_fingerprint.as_str()),
+    ];
+    parts.extend(model(&provenance.detector));
+    parts.extend(model(&provenance.classifier));
+    parts.extend(model(&provenance.namer));
+    let mut text = String::new();
+    for part in parts {
+        text.push_str(&part.len().to_string());
+        text.push(':');
+        text.push_str(&part);
+    }
+    text
+}
+
+pub(super) fn append(
+    connection: &mut Connection,
+    interned: &mut Interned,
+    stream: Stream,
+    provenance: &Provenance,
+    verdicts: &[NewVerdict<'_>],
+) -> Result<AppendOutcome> {
+    let result = append_all(connection, interned, stream, provenance, verdicts);
+    if result.is_err() {
+        // What the rolled back transaction had interned is not there.
+        *interned = Interned::default();
+    }
+    result
+}
+
+fn append_all(
+    connection: &mut Connection,
+    interned: &mut Interned,
+    stream: Stream,
+    provenance: &Provenance,
+    verdicts: &[NewVerdict<'_>],
+) -> Result<AppendOutcome> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let source = source_of(&transaction, stream)?;
+    let provenance = interned.provenance(&transaction, provenance)?;
+    let mut change = Change::default();
+    let mut outcome = AppendOutcome::default();
+    let mut span: Option<(i64, i64, u64)> = None;
+    {
+        let mut insert = transaction.prepare_cached(
+            "INSERT INTO verdicts (id, created_at, source, provenance, row_number, score, \
+             is_threat, class, class_id, is_attack, confidence, named, named_confidence, label, \
+             features, reasons) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (id) DO NOTHING",
+        )?;
+        for verdict in verdicts {
+            check(verdict)?;
+            let place = Place {
+                stream: stream.number,
+                sequence: verdict.sequence,
+            };
+            let attack = match &verdict.attack {
+                Some(attack) => Some(numbered(interned, &transaction, attack)?),
+                None => None,
+            };
+            let named = attack.and_then(|attack| attack.named);
+            let inserted = insert.execute((
+                place.row_key(),
+                verdict.created_at.0,
+                source.code(),
+                provenance,
+                verdict.row_number.map(u64::cast_signed),
+                verdict.threat.map(|threat| threat.probability),
+                verdict.threat.map(|threat| threat.is_threat),
+                attack.map(|attack| attack.class),
+                attack.map(|attack| attack.class_id),
+                attack.map(|attack| attack.is_attack),
+                attack.map(|attack| attack.confidence),
+                named.map(|named| named.label),
+                named.map(|named| named.confidence),
+                verdict.label,
+                verdict.features,
+                verdict.reasons,
+            ))?;
+            if inserted == 0 {
+                outcome.already_present += 1;
+                continue;
+            }
+            outcome.inserted += 1;
+            let time = verdict.created_at.0;
+            span = Some(match span {
+                None => (time, time, verdict.sequence),
+                Some((first, last, sequence)) => (
+                    first.min(time),
+                    last.max(time),
+                    sequence.max(verdict.sequence),
+                ),
+            });
+            change.count(
+                stream.number,
+                verdict.created_at,
+                attack.map(|attack| attack.class),
+                Contribution {
+                    scored: verdict.threat.is_some(),
+                    is_threat: verdict.threat.is_some_and(|threat| threat.is_threat),
+                    is_attack: attack.is_some_and(|attack| attack.is_attack),
+                },
+            );
+        }
+    }
+    if let Some((first, last, sequence)) = span {
+        transaction
+            .prepare_cached(
+                "UPDATE streams SET rows_appended = rows_appended + ?2, \
+                 first_created_at = min(coalesce(first_created_at, ?3), ?3), \
+                 last_created_at = max(coalesce(last_created_at, ?4), ?4), \
+                 last_sequence = max(coalesce(last_sequence, ?5), ?5) WHERE stream = ?1",
+            )?
+            .execute((
+                stream.number,
+                outcome.inserted.cast_signed(),
+                first,
+                last,
+                sequence as i64,
+            ))?;
+        change.add_to(&transaction)?;
+    }
+    transaction.commit()?;
+    Ok(outcome)
+}
+
+fn source_of(transaction: &Transaction<'_>, stream: Stream) -> Result<Source> {
+    let code: Option<i64> = transaction
+        .prepare_cached("SELECT source FROM streams WHERE stream = ?1 AND key = ?2")?
+        .query_row((stream.number, stream.key.as_bytes()), |row| row.get(0))
+        .optional()?;
+    let unknown = || StoreError::UnknownStream {
+        key: BatchId::from_bytes(*stream.key.as_bytes()),
+    };
+    Ok(code.and_then(Source::from_code).ok_or_else(unknown)?)
+}
+
+fn numbered(
+    interned: &mut Interned,
+    transaction: &Transaction<'_>,
+    attack: &AttackPart<&str>,
+) -> Result<AttackPart<i64>> {
+    let named = match attack.named {
+        Some(named) => Some(crate::NamedPart {
+            label: interned.name(transaction, named.label)?,
+            confidence: named.confidence,
+        }),
+        None => None,
+    };
+    Ok(AttackPart {
+        class: interned.name(transaction, attack.class)?,
+        class_id: attack.class_id,
+        is_attack: attack.is_attack,
+        confidence: attack.confidence,
+        named,
+    })
+}
+
+/// SQLite stores a number that is none as NULL, which means "no opinion" here.
+fn check(verdict: &NewVerdict<'_>) -> Result<(), StoreError> {
+    let probability = |what, value: f64| {
+        if (0.0..=1.0).contains(&value) {
+            Ok(())
+        } else {
+            Err(StoreError::invalid(what, value, "from 0 to 1"))
+        }
+    };
+    if verdict.sequence > MAX_SEQUENCE {
+        return Err(StoreError::invalid(
+            "sequence",
+            verdict.sequence,
+            "below 2^35",
+        ));
+    }
+    if let Some(threat) = verdict.threat {
+        probability("threat probability", threat.probability)?;
+    }
+    if let Some(attack) = verdict.attack {
+        probability("class confidence", attack.confidence)?;
+        if let Some(named) = attack.named {
+            probability("name confidence", named.confidence)?;
+        }
+    }
+    if let Some(row_number) = verdict
+        .row_number
+        .filter(|&number| number > i64::MAX as u64)
+    {
+        return Err(StoreError::invalid("row number", row_number, "below 2^63"));
+    }
+    if let Some(label) = verdict.label.filter(|label| label.len() > MAX_LABEL_BYTES) {
+        let found = format!("{} bytes long", label.len());
+        return Err(StoreError::invalid("label", found, "at most 256 bytes"));
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! What every request shares.
+
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
+use tripline_detect::{Model, ModelSet};
+use tripline_store::{BatchId, NewStream, Source, Store, StoreError, Timestamp};
+
+use super::{error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool};
+
+/// Uploads that are judged at a time; each takes some 30 MB, whatever the size of its file.
+const CONCURRENT_UPLOADS: usize = 8;
+
+/// What the operator decides about the API.
+#[derive(Debug, Clone)]
+pub struct AppConfig {
+    /// Rows of an upload up to which the answer holds every prediction.
+    pub full_list_rows: u64,
+    /// Largest upload in bytes, the form around the file included.
+    pub max_upload_bytes: u64,
+    /// Threads that judge one upload.
+    pub workers: usize,
+    /// Folder of the training reports, `<model>.report.json`.
+    pub reports_dir: PathBuf,
+}
+
+/// A model with what is known of its file.
+#[derive(Debug, Clone)]
+pub struct ModelFile {
+    /// The model.
+    pub model: Arc<Model>,
+    /// Name of the file, without its folder.
+    pub path_name: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// When the file was written.
+    pub created_at: Timestamp,
+}
+
+/// What every request shares; clones are the same state.
+#[derive(Debug, Clone)]
+pub struct AppState(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Arc<dyn Store>,
+    models: Arc<ArcSwap<ModelSet>>,
+    model_files: Vec<ModelFile>,
+    config: AppConfig,
+    clock: fn() -> Timestamp,
+    scorers: ScorerPool,
+    realtime: RealtimeWriter,
+    upload_slots: Arc<Semaphore>,
+    uploads: Mutex<HashSet<BatchId>>,
+}
+
+impl AppState {
+    /// Opens the stream of single scores and starts the thread that writes it.
+    pub fn new(
+        store: Arc<dyn Store>,
+        models: Arc<ArcSwap<ModelSet>>,
+        model_files: Vec<ModelFile>,
+        config: AppConfig,
+        clock: fn() -> Timestamp,
+    ) -> anyhow::Result<Self> {
+        let stream = store.open_stream(&NewStream {
+            key: BatchId::from_bytes(*uuid::Uuid::new_v4().as_bytes()),
+            source: Source::Realtime,
+            created_at: clock(),
+        })?;
+        let realtime = RealtimeWriter::start(Arc::clone(&store), stream)?;
+        Ok(Self(Arc::new(Shared {
+            store,
+            models,
+            model_files,
+            config,
+            clock,
+            scorers: ScorerPool::default(),
+            realtime,
+            upload_slots: Arc::new(Semaphore::new(CONCURRENT_UPLOADS)),
+            uploads: Mutex::default(),
+        })))
+    }
+
+    pub(crate) fn config(&self) -> &AppConfig {
+        &self.0.config
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.0.clock)()
+    }
+
+    /// The models in use now.
+    pub(crate) fn models(&self) -> Arc<ModelSet> {
+        self.0.models.load_full()
+    }
+
+    pub(crate) fn model_files(&self) -> &[ModelFile] {
+        &self.0.model_files
+    }
+
+    pub(crate) fn scorers(&self) -> &ScorerPool {
+        &self.0.scorers
+    }
+
+    pub(crate) fn realtime(&self) -> &RealtimeWriter {
+        &self.0.realtime
+    }
+
+    pub(crate) fn upload_slots(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.upload_slots)
+    }
+
+    /// The store, for threads that may block.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
+    /// Does blocking work away from the threads that answer.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let state = self.clone();
+        tokio::task::spawn_blocking(move || work(&state)).await.map_err(ApiError::internal)?
+    }
+
+    /// Asks the store.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.blocking(|state| question(state.store()).map_err(ApiError::from)).await
+    }
+
+    /// Takes an identifier for an upload for as long as the reservation lives; `None` when
+    /// another upload has it.
+    pub(crate) fn reserve(&self, batch: BatchId) -> Option<Reservation> {
+        self.uploads().insert(batch).then(|| Reservation { state: self.clone(), batch })
+    }
+
+    fn uploads(&self) -> MutexGuard<'_, HashSet<BatchId>> {
+        // A set of identifiers cannot be left half changed.
+        self.0.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An identifier that no other upload can take.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    state: AppState,
+    batch: BatchId,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.state.uploads().remove(&self.batch);
+    }
+}

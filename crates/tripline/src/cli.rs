@@ -1,0 +1,240 @@
+//! What can be typed.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Watches network traffic and says, for every flow: is it a threat, which attack, how sure, why.
+#[derive(Debug, Parser)]
+#[command(name = "tripline", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Logs as JSON lines instead of text.
+    #[arg(long, global = true, env = "TRIPLINE_LOG_JSON")]
+    pub log_json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the API and the dashboard.
+    Serve(ServeArgs),
+    /// Judge the rows of a CSV file.
+    Score(ScoreArgs),
+    /// Judge one row of a CSV file and show every contribution.
+    Explain(ExplainArgs),
+    /// Judge a labelled CSV file and report how good the models are.
+    Evaluate(EvaluateArgs),
+    /// Train the models that ship from the public data sets.
+    Train(TrainArgs),
+    /// List, show and check model bundles.
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Show the whole thing on demo traffic: serve, and upload records.
+    Demo(DemoArgs),
+    /// Measure this machine and write the result as a Markdown table.
+    Bench(BenchArgs),
+    /// Write the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the models are.
+#[derive(Debug, Clone, Args)]
+pub struct ModelsFolder {
+    /// Folder of model bundles (`*.tripline`).
+    #[arg(long, env = "TRIPLINE_MODELS", default_value = "models")]
+    pub models_dir: PathBuf,
+}
+
+/// Options of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, env = "TRIPLINE_LISTEN", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// Folder of the database; made when it is not there.
+    #[arg(long, env = "TRIPLINE_DATA_DIR", default_value = "tripline-data")]
+    pub data_dir: PathBuf,
+    /// Models.
+    #[command(flatten)]
+    pub models: ModelsFolder,
+    /// Listen on an address that other machines reach, although nobody has to log in.
+    #[arg(long, env = "TRIPLINE_ALLOW_REMOTE")]
+    pub allow_remote: bool,
+    /// Rows of an upload up to which the answer holds every prediction; a larger one becomes a job.
+    #[arg(long, env = "TRIPLINE_FULL_LIST_ROWS", default_value_t = 10_000)]
+    pub full_list_rows: u64,
+    /// Largest upload in bytes.
+    #[arg(long, env = "TRIPLINE_MAX_UPLOAD_BYTES", default_value_t = 16 << 30)]
+    pub max_upload_bytes: u64,
+    /// Delete verdicts older than this many days.
+    #[arg(long, env = "TRIPLINE_RETAIN_DAYS")]
+    pub retain_days: Option<u32>,
+    /// Delete the oldest verdicts when the database is larger than this many bytes.
+    #[arg(long, env = "TRIPLINE_RETAIN_BYTES")]
+    pub retain_bytes: Option<u64>,
+    /// Threads that judge uploads; by default one per processor.
+    #[arg(long, env = "TRIPLINE_WORKERS")]
+    pub workers: Option<usize>,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Comma-separated values with a header line.
+    Csv,
+    /// One JSON object per line.
+    Jsonl,
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// Options of `score`.
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    /// The CSV file; `-` is standard input. `.zst` is decompressed.
+    pub file: PathBuf,
+    /// Where to write; standard output when absent.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// How to write; by the output's name when absent, else CSV.
+    #[arg(short, long)]
+    pub format: Option<Format>,
+    /// Reasons per verdict.
+    #[arg(long, default_value_t = 5)]
+    pub reasons: usize,
+    /// Only threats.
+    #[arg(long)]
+    pub threats_only: bool,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Models.
+    #[command(flatten)]
+    pub models: ModelsFolder,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The CSV file; `.zst` is decompressed.
+    pub file: PathBuf,
+    /// Which row, counted from 1.
+    #[arg(long, default_value_t = 1)]
+    pub row: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Models.
+    #[command(flatten)]
+    pub models: ModelsFolder,
+}
+
+/// Options of `evaluate`.
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// The labelled CSV file; `.zst` is decompressed.
+    pub file: PathBuf,
+    /// Write the report as a page with drawings.
+    #[arg(long)]
+    pub html: Option<PathBuf>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Models.
+    #[command(flatten)]
+    pub models: ModelsFolder,
+}
+
+/// Options of `train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Train every model that ships.
+    #[arg(long, required_unless_present = "model")]
+    pub all: bool,
+    /// Train only the model of this name; may be repeated.
+    #[arg(long)]
+    pub model: Vec<String>,
+    /// Also open the sealed test sets and add what the models do on them to the reports. Once.
+    #[arg(long = "final")]
+    pub open_sealed: bool,
+    /// Where bundles and reports go.
+    #[arg(short, long, default_value = "models")]
+    pub output: PathBuf,
+    /// Folder of the public data sets.
+    #[arg(long, env = "TRIPLINE_DATA")]
+    pub data: Option<PathBuf>,
+}
+
+/// Commands on model bundles.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// List the bundles of a folder.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Models.
+        #[command(flatten)]
+        models: ModelsFolder,
+    },
+    /// Show the manifest of a bundle.
+    Show {
+        /// The bundle.
+        bundle: PathBuf,
+    },
+    /// Check a bundle as the server does before it uses one.
+    Check {
+        /// The bundles.
+        #[arg(required = true)]
+        bundles: Vec<PathBuf>,
+    },
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Records to show.
+    #[arg(long, default_value_t = 5000)]
+    pub rows: usize,
+    /// Seed of generated records.
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// Folder of the public data sets; without it the records are generated, and say so.
+    #[arg(long, env = "TRIPLINE_DATA")]
+    pub data: Option<PathBuf>,
+    /// Only write the generated records to this CSV file.
+    #[arg(long)]
+    pub write_csv: Option<PathBuf>,
+}
+
+/// Options of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Models.
+    #[command(flatten)]
+    pub models: ModelsFolder,
+    /// A peer that serves the same work (see `benches/README.md`), measured in turn with Tripline.
+    #[arg(long)]
+    pub peer: Option<String>,
+    /// Rows of the large file.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub rows: usize,
+    /// Times each figure is measured; the median is printed.
+    #[arg(long, default_value_t = 5)]
+    pub repeat: usize,
+    /// Folder of the public data sets.
+    #[arg(long, env = "TRIPLINE_DATA")]
+    pub data: Option<PathBuf>,
+    /// Where the Markdown goes; standard output when absent.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+}

@@ -1,0 +1,142 @@
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, BufWriter, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use tripline_features::synthetic::SyntheticRecords;
+
+use super::serve::{Server, stop_signal};
+use crate::{cli::DemoArgs, data};
+
+pub(super) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    if let Some(path) = &args.write_csv {
+        write_generated(path, args.seed, args.rows)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let folder = std::env::temp_dir().join(format!("tripline-demo-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let files = demo_files(&args, &folder)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let server = Server::start(&args.serve).await?;
+        let url = server.url.clone();
+        writeln!(std::io::stdout(), "listening on {url}")?;
+        let uploads = tokio::task::spawn_blocking(move || upload_all(&url, &files));
+        let serving = server.run(stop_signal());
+        tokio::pin!(serving);
+        tokio::select! {
+            done = &mut serving => return done,
+            uploaded = uploads => uploaded??,
+        }
+        serving.await
+    });
+    std::fs::remove_dir_all(&folder)?;
+    outcome?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The files to upload: parts of the public data sets where they are, else generated records
+/// under a name that says so.
+fn demo_files(args: &DemoArgs, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let Some(public) = data::data_folder(args.data.clone()) else {
+        let path = folder.join("generated-nsl-kdd.csv");
+        write_generated(&path, args.seed, args.rows)?;
+        writeln!(
+            std::io::stdout(),
+            "the public data sets are not here (TRIPLINE_DATA), so the traffic records are generated"
+        )?;
+        return Ok(vec![path]);
+    };
+    let mut files = Vec::new();
+    for (source, name, has_header) in [
+        (data::NSL_TRAIN, "nsl-kdd-train-part.csv", false),
+        (data::CICIDS, "cicids2017-part.csv", true),
+    ] {
+        let path = folder.join(name);
+        if public.join(source).is_file() {
+            copy_part(&public.join(source), &path, args.rows, has_header)?;
+            files.push(path);
+        }
+    }
+    let samples = public.join("origin-samples");
+    for name in ["threat_detection_test.csv", "attack_classification_test.csv"] {
+        if samples.join(name).is_file() {
+            files.push(samples.join(name));
+        }
+    }
+    writeln!(std::io::stdout(), "the traffic records are the public data sets in {}", public.display())?;
+    Ok(files)
+}
+
+fn write_generated(path: &Path, seed: u64, rows: usize) -> anyhow::Result<()> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut out = BufWriter::new(file);
+    SyntheticRecords::new(seed).write_csv(&mut out, rows)?;
+    Ok(out.flush()?)
+}
+
+/// Copies evenly spread rows of a file.
+fn copy_part(from: &Path, to: &Path, rows: usize, has_header: bool) -> anyhow::Result<()> {
+    let lines: Vec<String> = BufReader::new(data::open(from)?).lines().collect::<Result<_, _>>()?;
+    let (header, body) = lines.split_at(usize::from(has_header).min(lines.len()));
+    let mut out = BufWriter::new(File::create(to)?);
+    for line in header {
+        writeln!(out, "{line}")?;
+    }
+    let count = rows.min(body.len());
+    for index in 0..count {
+        writeln!(out, "{}", body[index * body.len() / count])?;
+    }
+    Ok(out.flush()?)
+}
+
+fn upload_all(url: &str, files: &[PathBuf]) -> anyhow::Result<()> {
+    let address: SocketAddr = url.trim_start_matches("http://").parse()?;
+    let mut out = std::io::stdout();
+    for path in files {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let answer = upload(address, &name, &std::fs::read(path)?)?;
+        let count = |key: &str| answer["report"][key].as_u64().unwrap_or(0);
+        writeln!(
+            out,
+            "{name}: {} rows judged, {} threats, {} rejected",
+            count("rows_scored"), count("threats"), count("rows_rejected")
+        )?;
+    }
+    writeln!(out, "\n  Dashboard: {url}/\n  API:       {url}/docs\n\nCtrl-C stops it.")?;
+    Ok(out.flush()?)
+}
+
+/// Sends a file as the origin system's clients do, over plain HTTP/1.1.
+fn upload(address: SocketAddr, name: &str, bytes: &[u8]) -> anyhow::Result<Value> {
+    const BOUNDARY: &str = "tripline-demo-5e1f0c";
+    let head = format!(
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+         Content-Type: text/csv\r\n\r\n"
+    );
+    let tail = format!("\r\n--{BOUNDARY}--\r\n");
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "POST /api/v1/upload/csv HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {}\r\n\r\n",
+        head.len() + bytes.len() + tail.len()
+    )?;
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(bytes)?;
+    stream.write_all(tail.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let answer = String::from_utf8(answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("the server's answer has no body")?;
+    let body: Value = serde_json::from_str(body.trim()).context("the server's answer is no JSON")?;
+    if !head.starts_with("HTTP/1.1 200") {
+        bail!("{name}: {}", body["detail"]);
+    }
+    Ok(body)
+}

@@ -1,0 +1,118 @@
+//! What each command does.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong arguments (by clap), 3 done but some rows were rejected,
+//! 4 no model fits.
+
+mod evaluate;
+mod explain;
+mod models;
+mod score;
+mod train;
+
+use std::{io::{IsTerminal, Write}, process::ExitCode, time::Duration};
+
+use clap::CommandFactory;
+use indicatif::{ProgressBar, ProgressStyle};
+use tripline_detect::DetectError;
+
+use crate::{cli::{Cli, Command}, ingest::IngestError};
+
+/// Done, but some rows were rejected.
+const SOME_REJECTED: u8 = 3;
+/// No model fits the input.
+const NO_MODEL: u8 = 4;
+
+/// Carries out what was typed.
+pub fn run(cli: Cli) -> ExitCode {
+    start_log(cli.log_json);
+    let result = match cli.command {
+        Command::Score(args) => score::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Models(command) => models::run(&command),
+        _ => Ok(ExitCode::FAILURE),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        if is_closed_pipe(&error) {
+            // Whoever read the output has seen enough, as in `tripline score … | head`.
+            return ExitCode::SUCCESS;
+        }
+        let _ = writeln!(std::io::stderr(), "error: {}", chain(&error));
+        ExitCode::from(if is_no_model(&error) { NO_MODEL } else { 1 })
+    })
+}
+
+/// An error with its causes on one line, each cause once.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !text.ends_with(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn is_no_model(error: &anyhow::Error) -> bool {
+    let no_model = |error: &DetectError| {
+        matches!(error, DetectError::NoModel { .. } | DetectError::MissingFeatures { .. })
+    };
+    error.chain().any(|cause| match cause.downcast_ref::<IngestError>() {
+        Some(IngestError::Models(error)) => no_model(error),
+        _ => cause.downcast_ref::<DetectError>().is_some_and(no_model),
+    })
+}
+
+fn start_log(json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TRIPLINE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json {
+        builder.json().init();
+    } else {
+        builder.with_ansi(std::io::stderr().is_terminal()).init();
+    }
+}
+
+/// A progress bar on a terminal, nothing elsewhere. Without a length it counts.
+fn progress(length: Option<u64>, what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match length {
+        Some(length) => (
+            ProgressBar::new(length),
+            "{msg} [{bar:32}] {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+        ),
+        None => (ProgressBar::new_spinner(), "{spinner} {msg} {elapsed}"),
+    };
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar.set_message(what);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// Processors that may be used.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}

@@ -1,0 +1,160 @@
+use std::{io::Write, net::IpAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tripline_detect::ModelSet;
+use tripline_store::{RetentionPolicy, SqliteOptions, SqliteStore, Store};
+
+use super::{chain, processors};
+use crate::{
+    api::{self, AppConfig, AppState, ModelFile},
+    cli::ServeArgs,
+    clock, model_files,
+};
+
+/// Name of the database in the data folder.
+const DATABASE: &str = "tripline.db";
+/// How often old verdicts are deleted.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+/// How long requests in flight may take to finish at the end.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let server = Server::start(&args).await?;
+        writeln!(std::io::stdout(), "listening on {}", server.url)?;
+        server.run(stop_signal()).await
+    })?;
+    // Work on blocking threads has its own patience; a hanging client must not keep the process.
+    runtime.shutdown_timeout(SHUTDOWN_PATIENCE);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A server that listens but does not answer yet.
+pub(super) struct Server {
+    /// Where it listens.
+    pub(super) url: String,
+    listener: TcpListener,
+    state: AppState,
+}
+
+impl Server {
+    pub(super) async fn start(args: &ServeArgs) -> anyhow::Result<Self> {
+        if !is_local(args.listen.ip()) && !args.allow_remote {
+            bail!(
+                "--listen {}: other machines reach this address and nobody has to log in; \
+                 listen on 127.0.0.1 behind a proxy that asks, or say --allow-remote",
+                args.listen
+            );
+        }
+        std::fs::create_dir_all(&args.data_dir)
+            .with_context(|| format!("cannot make the data folder {}", args.data_dir.display()))?;
+        let path = args.data_dir.join(DATABASE);
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&path, &SqliteOptions::default(), clock::now())?);
+        let (models, files) = load_models(args)?;
+        let config = AppConfig {
+            full_list_rows: args.full_list_rows,
+            max_upload_bytes: args.max_upload_bytes,
+            workers: args.workers.unwrap_or_else(processors).max(1),
+            reports_dir: args.models.models_dir.clone(),
+        };
+        let models = Arc::new(ArcSwap::from_pointee(models));
+        let state = AppState::new(Arc::clone(&store), models, files, config, clock::now)?;
+        let listener = TcpListener::bind(args.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", args.listen))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        spawn_retention(store, args);
+        Ok(Self { url, listener, state })
+    }
+
+    pub(super) async fn run(
+        self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        api::serve(self.listener, self.state, stop).await
+    }
+}
+
+fn is_local(address: IpAddr) -> bool {
+    address.is_loopback()
+}
+
+/// A damaged bundle is logged and left out; the others serve. Health tells which roles lack a
+/// model.
+fn load_models(args: &ServeArgs) -> anyhow::Result<(ModelSet, Vec<ModelFile>)> {
+    let folder = &args.models.models_dir;
+    let (files, refused) = model_files::read_folder(folder)?;
+    for error in &refused {
+        tracing::error!(error = chain(error), "model bundle refused");
+    }
+    if files.is_empty() {
+        tracing::error!(folder = %folder.display(), "no model is loaded: nothing can be judged");
+    }
+    let listed = files
+        .iter()
+        .map(|file| ModelFile {
+            model: Arc::clone(&file.model),
+            path_name: file
+                .path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            bytes: file.bytes,
+            created_at: clock::from_system(file.modified),
+        })
+        .collect();
+    Ok((ModelSet::new(files.into_iter().map(|file| file.model).collect())?, listed))
+}
+
+fn spawn_retention(store: Arc<dyn Store>, args: &ServeArgs) {
+    let policy = RetentionPolicy {
+        max_age_micros: args.retain_days.map(|days| i64::from(days) * 86_400_000_000),
+        max_bytes: args.retain_bytes,
+        ..RetentionPolicy::default()
+    };
+    if policy.max_age_micros.is_none() && policy.max_bytes.is_none() {
+        return;
+    }
+    tokio::spawn(async move {
+        let mut interval = tokio::time::interval(RETENTION_INTERVAL);
+        loop {
+            interval.tick().await;
+            let (store, policy) = (Arc::clone(&store), policy.clone());
+            let outcome =
+                tokio::task::spawn_blocking(move || store.retain(&policy, clock::now())).await;
+            match outcome {
+                Ok(Ok(outcome)) if outcome.rows_deleted > 0 => {
+                    tracing::info!(rows = outcome.rows_deleted, bytes = outcome.bytes_freed, "old verdicts deleted");
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "old verdicts could not be deleted"),
+                Err(error) => tracing::error!(%error, "the deletion of old verdicts stopped"),
+            }
+        }
+    });
+}
+
+/// Resolves when the process is asked to stop.
+pub(super) async fn stop_signal() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}

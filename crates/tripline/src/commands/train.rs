@@ -1,0 +1,266 @@
+use std::{collections::BTreeMap, fs, io::Write, path::Path, process::ExitCode};
+
+use anyhow::{Context, bail};
+use tripline_detect::{DataDigest, Model, ModelSet, Role, Scorer};
+use tripline_features::label;
+use tripline_lifecycle::{
+    Case, Evaluation, LabelledRows, Report, class_of_label,
+    recipe::shipped::{self, Shipped},
+    split,
+    train::{Provenance, Trained, train_classifier, train_detector},
+};
+
+use super::progress;
+use crate::{cli::TrainArgs, data, model_files::EXTENSION};
+
+/// Parts of the cicflow data, of which one in this many is sealed.
+const CICFLOW_PARTS: usize = 10;
+/// How many of them are sealed.
+const CICFLOW_SEALED: usize = 3;
+/// Seed of that split.
+const SPLIT_SEED: u64 = 2017;
+
+/// Rows to train on, and rows that only the final evaluation may see.
+struct DataSet {
+    digest: DataDigest,
+    train: LabelledRows,
+    sealed: Vec<(&'static str, LabelledRows)>,
+}
+
+pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
+    let folder = data::data_folder(args.data.clone()).context(
+        "the public data sets are not there: set TRIPLINE_DATA to the folder that holds nsl-kdd/ and cicids2017/",
+    )?;
+    fs::create_dir_all(&args.output)?;
+    let mut trained: BTreeMap<String, Report> = BTreeMap::new();
+    for (recipes, read) in [
+        (shipped::nsl_kdd(), read_nsl_kdd as fn(&Path, bool) -> anyhow::Result<DataSet>),
+        (shipped::cicflow(), read_cicflow),
+    ] {
+        let wanted: Vec<&Shipped> = recipes
+            .iter()
+            .filter(|recipe| args.all || args.model.iter().any(|name| name == recipe.name()))
+            .collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let set = read(&folder, args.open_sealed)?;
+        for recipe in wanted {
+            let report = train_one(recipe, &set, args)?;
+            trained.insert(recipe.name().to_owned(), report);
+        }
+    }
+    if let Some(unknown) = args.model.iter().find(|name| !trained.contains_key(*name)) {
+        let known: Vec<String> = shipped::nsl_kdd()
+            .iter()
+            .chain(&shipped::cicflow())
+            .map(|recipe| recipe.name().to_owned())
+            .collect();
+        bail!("no shipped model is called '{unknown}'; there are: {}", known.join(", "));
+    }
+    if args.all {
+        write_overview(&args.output, &trained)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn train_one(recipe: &Shipped, set: &DataSet, args: &TrainArgs) -> anyhow::Result<Report> {
+    let bar = progress(None, "training");
+    bar.set_message(format!("training {}", recipe.name()));
+    let provenance = Provenance {
+        command: if args.open_sealed { "tripline train --all --final" } else { "tripline train --all" }
+            .to_owned(),
+        code_version: env!("CARGO_PKG_VERSION").to_owned(),
+        data: vec![set.digest.clone()],
+    };
+    let Trained { mut bundle, mut report } = match recipe {
+        Shipped::Detector(recipe) => train_detector(&set.train, recipe, &provenance)?,
+        Shipped::Classifier(recipe) => train_classifier(&set.train, recipe, &provenance)?,
+    };
+    let bytes = bundle.encode()?;
+    let model = std::sync::Arc::new(Model::from_bytes(&bytes)?);
+    if args.open_sealed {
+        for (name, rows) in &set.sealed {
+            if let Some(evaluation) = evaluate_alone(name, &model, rows)? {
+                report.add_test(evaluation);
+            }
+        }
+    }
+    let base = args.output.join(recipe.name());
+    write_whole(&base.with_extension(EXTENSION), &bytes)?;
+    write_whole(&base.with_extension("report.json"), &serde_json::to_vec_pretty(&report)?)?;
+    write_whole(&base.with_extension("report.md"), report.to_markdown().as_bytes())?;
+    bar.finish_and_clear();
+    writeln!(std::io::stdout(), "{}", headline(&report))?;
+    Ok(report)
+}
+
+/// Writes beside the target and renames, so that a reader never sees half a file.
+fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".part");
+    fs::write(&temporary, bytes)?;
+    fs::rename(&temporary, path)?;
+    Ok(())
+}
+
+/// What one model does with sealed rows, without the other models of a pipeline.
+fn evaluate_alone(
+    name: &str,
+    model: &std::sync::Arc<Model>,
+    rows: &LabelledRows,
+) -> anyhow::Result<Option<Evaluation>> {
+    if model.role() == Role::Namer {
+        return evaluate_namer(name, model, rows);
+    }
+    let set = ModelSet::new(vec![std::sync::Arc::clone(model)])?;
+    let present = vec![true; rows.schema().len()];
+    let mut scorer = Scorer::new(set.pipeline_for(rows.schema(), &present)?, 0);
+    let manifest = model.manifest();
+    let names: Vec<String> = manifest.classes.iter().map(|class| class.name.clone()).collect();
+    let cases: Vec<Case> = (0..rows.len())
+        .map(|row| {
+            let verdict = scorer.judge(rows.row(row));
+            let text = rows.label(row);
+            Case {
+                label: text.to_owned(),
+                is_attack: label::is_benign(text) != Some(true),
+                threat: verdict.threat.map(|threat| (threat.probability, threat.is_threat)),
+                actual_class: class_of_label(rows.schema(), text)
+                    .and_then(|class| names.iter().position(|name| name == class)),
+                class: verdict.attack.map(|attack| (attack.class, attack.confidence)),
+            }
+        })
+        .collect();
+    let classes = if model.role() == Role::Detector { Vec::new() } else { names };
+    Ok(Some(Evaluation::of(name, &cases, &classes)))
+}
+
+/// A namer is asked only about attacks it knows by name, inside their true class.
+fn evaluate_namer(
+    name: &str,
+    model: &std::sync::Arc<Model>,
+    rows: &LabelledRows,
+) -> anyhow::Result<Option<Evaluation>> {
+    let manifest = model.manifest();
+    let names: Vec<String> = manifest.classes.iter().map(|class| class.name.clone()).collect();
+    let ensemble = model.compiled().ensemble();
+    let cases: Vec<Case> = (0..rows.len())
+        .filter_map(|row| {
+            let actual = names.iter().position(|name| name == rows.label(row))?;
+            let values: Vec<f64> = model.columns().iter().map(|column| rows.row(row)[*column]).collect();
+            let shares = ensemble.probabilities(&values);
+            let inside = |class: usize| manifest.classes[class].group == manifest.classes[actual].group;
+            let sum: f64 = (0..shares.len()).filter(|class| inside(*class)).map(|class| shares[class]).sum();
+            let best = (0..shares.len())
+                .filter(|class| inside(*class))
+                .max_by(|a, b| shares[*a].total_cmp(&shares[*b]))?;
+            let confidence = manifest.calibration.apply(if sum > 0.0 { shares[best] / sum } else { 0.0 });
+            Some(Case {
+                label: rows.label(row).to_owned(),
+                is_attack: true,
+                threat: None,
+                actual_class: Some(actual),
+                class: Some((best, confidence)),
+            })
+        })
+        .collect();
+    Ok((!cases.is_empty()).then(|| Evaluation::of(name, &cases, &names)))
+}
+
+fn read_nsl_kdd(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
+    let (train, digest) = data::read_labelled(&folder.join(data::NSL_TRAIN))?;
+    let mut sealed = Vec::new();
+    if open_sealed {
+        for (name, file) in [("KDDTest+", data::NSL_TEST), ("KDDTest-21", data::NSL_TEST_21)] {
+            sealed.push((name, data::read_labelled(&folder.join(file))?.0));
+        }
+    }
+    Ok(DataSet { digest, train, sealed })
+}
+
+fn read_cicflow(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
+    let (rows, digest) = data::read_labelled(&folder.join(data::CICIDS))?;
+    let columns: Vec<usize> =
+        (0..rows.schema().len()).filter(|index| rows.schema().features()[*index].model_input).collect();
+    let labels: Vec<&str> = (0..rows.len()).map(|row| rows.label(row)).collect();
+    let parts = split::grouped_folds(&rows.groups(&columns), &labels, CICFLOW_PARTS, SPLIT_SEED);
+    let (held, train): (Vec<usize>, Vec<usize>) =
+        (0..rows.len()).partition(|row| parts[*row] < CICFLOW_SEALED);
+    let sealed = if open_sealed {
+        vec![("the held-out 30 % of CICIDS2017 (corrected)", rows.select(&held))]
+    } else {
+        Vec::new()
+    };
+    Ok(DataSet { digest, train: rows.select(&train), sealed })
+}
+
+fn headline(report: &Report) -> String {
+    let mut text = format!("{} {}", report.model, report.version);
+    if let Some(figures) = &report.training {
+        text += &format!(
+            ": held-out training rows F1 {:.3}, FPR {:.3}, AUC {:.3}, ECE {:.3}",
+            figures.f1, figures.false_positive_rate, figures.roc_auc, figures.expected_calibration_error
+        );
+    }
+    if let Some(scores) = report.cross_validation.as_ref().and_then(|e| e.classifier.as_ref()) {
+        let error = report.calibration_errors.map_or(0.0, |errors| errors.0);
+        text += &format!(
+            ": held-out training rows accuracy {:.4}, macro F1 {:.3} ({:.3} over classes with 100 rows), ECE {error:.3}",
+            scores.accuracy, scores.macro_f1, scores.macro_f1_100
+        );
+    }
+    for evaluation in &report.test {
+        if let Some(scores) = &evaluation.detector {
+            text += &format!(
+                "; {}: accuracy {:.4}, F1 {:.4}, FPR {:.4}, AUC {:.4}",
+                evaluation.name, scores.accuracy, scores.f1, scores.false_positive_rate, scores.roc_auc
+            );
+        }
+        if let Some(scores) = &evaluation.classifier {
+            text += &format!(
+                "; {}: accuracy {:.4}, macro F1 {:.3} ({:.3} over classes with 100 rows)",
+                evaluation.name, scores.accuracy, scores.macro_f1, scores.macro_f1_100
+            );
+        }
+    }
+    text
+}
+
+/// One page over all models.
+fn write_overview(folder: &Path, reports: &BTreeMap<String, Report>) -> anyhow::Result<()> {
+    let mut text = String::from(
+        "# Models that ship\n\nMade by `tripline train --all --final` from the public data sets (`TRIPLINE_DATA`); \
+         the sealed sets were opened once, by that command. Each model has a report beside it.\n\n\
+         | model | role | features | held-out training rows | sealed test rows |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for (name, report) in reports {
+        let training = report.training.as_ref().map_or_else(
+            || {
+                report.cross_validation.as_ref().and_then(|e| e.classifier.as_ref()).map_or_else(String::new, |s| {
+                    format!("accuracy {:.4}, macro F1 {:.3}", s.accuracy, s.macro_f1)
+                })
+            },
+            |f| format!("F1 {:.3}, FPR {:.3}, AUC {:.3}, ECE {:.3}", f.f1, f.false_positive_rate, f.roc_auc, f.expected_calibration_error),
+        );
+        let test: Vec<String> = report
+            .test
+            .iter()
+            .map(|e| match (&e.detector, &e.classifier) {
+                (Some(s), _) => format!(
+                    "{}: accuracy {:.3}, F1 {:.3}, FPR {:.3}, AUC {:.3}",
+                    e.name, s.accuracy, s.f1, s.false_positive_rate, s.roc_auc
+                ),
+                (None, Some(s)) => format!("{}: accuracy {:.4}, macro F1 {:.3} ({:.3} over classes with 100 rows)", e.name, s.accuracy, s.macro_f1, s.macro_f1_100),
+                (None, None) => String::new(),
+            })
+            .collect();
+        text += &format!(
+            "| [{name}]({name}.report.md) | {} | {} | {training} | {} |\n",
+            report.role.as_str(),
+            report.features.len(),
+            test.join("<br>")
+        );
+    }
+    write_whole(&folder.join("README.md"), text.as_bytes())
+}

@@ -1,0 +1,247 @@
+//! From a stream of CSV bytes to batches of judged rows: one thread reads, some judge, and the
+//! caller receives every batch in the order of the file.
+
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    sync::{
+        Mutex,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use tripline_detect::{DetectError, ModelSet, Pipeline, Scorer, Verdict};
+use tripline_features::{ColumnMap, CsvLimits, CsvRows, FeatureError, Rejection, RowBatch};
+
+/// Rows judged at a time.
+pub const BATCH_ROWS: usize = 2048;
+/// Batches that may wait in each queue.
+const QUEUE: usize = 4;
+
+/// Why a stream could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The bytes are not a table that can be read.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// No model fits the columns.
+    #[error(transparent)]
+    Models(#[from] DetectError),
+    /// The receiver of the batches gave up.
+    #[error(transparent)]
+    Receiver(anyhow::Error),
+    /// A thread of the pipeline ended without a result.
+    #[error("a worker stopped unexpectedly")]
+    Worker,
+}
+
+/// Rows of one piece of a file with their verdicts.
+#[derive(Debug)]
+pub struct JudgedBatch {
+    /// The rows.
+    pub rows: RowBatch,
+    /// One verdict per row.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// What is known of a stream once its head was read.
+#[derive(Debug)]
+pub struct Opened<R: Read> {
+    reader: CsvRows<R>,
+    pipeline: Pipeline,
+}
+
+/// What is known of a stream once its end was read.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Rows found, judged or not.
+    pub rows_read: u64,
+    /// Rows judged.
+    pub rows_scored: u64,
+    /// Rows rejected.
+    pub rows_rejected: u64,
+    /// What the reading policy did, for people.
+    pub notes: Vec<String>,
+}
+
+/// Reads the head of a stream and finds the models for its columns.
+pub fn open<R: Read>(
+    bytes: R,
+    limits: CsvLimits,
+    models: &ModelSet,
+) -> Result<Opened<R>, IngestError> {
+    let reader = CsvRows::new(bytes, limits)?;
+    let columns = reader.columns();
+    let pipeline = models.pipeline_for(columns.schema(), columns.present())?;
+    Ok(Opened { reader, pipeline })
+}
+
+impl<R: Read + Send> Opened<R> {
+    /// The columns of the stream.
+    pub fn columns(&self) -> &ColumnMap {
+        self.reader.columns()
+    }
+
+    /// The models that will judge.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Judges the stream to its end on `workers` threads, each verdict with up to `reasons`
+    /// reasons, and hands every batch to `receive` in order. An error of `receive` stops the
+    /// reading.
+    pub fn judge(
+        self,
+        workers: usize,
+        reasons: usize,
+        mut receive: impl FnMut(&JudgedBatch) -> anyhow::Result<()>,
+    ) -> Result<Summary, IngestError> {
+        let Self { mut reader, pipeline } = self;
+        let (to_workers, read) = sync_channel::<(u64, RowBatch)>(QUEUE);
+        let (to_sink, judged) = sync_channel::<(u64, JudgedBatch)>(QUEUE);
+        // Batches come back to be filled again, so that a long file allocates like a short one.
+        let (give_back, spare) = sync_channel::<RowBatch>(QUEUE * 4);
+        let read = Mutex::new(read);
+        let mut summary = Summary::default();
+        thread::scope(|scope| {
+            let reading = scope.spawn(move || read_all(&mut reader, &to_workers, &spare));
+            for _ in 0..workers.max(1) {
+                let (read, to_sink) = (&read, to_sink.clone());
+                let mut scorer = Scorer::new(pipeline.clone(), reasons);
+                scope.spawn(move || judge_all(read, &to_sink, &mut scorer));
+            }
+            drop(to_sink);
+            let outcome = in_order(judged, |batch| {
+                summary.rows_scored += batch.verdicts.len() as u64;
+                summary.rows_rejected += batch.rows.rejections.len() as u64;
+                receive(&batch).map_err(IngestError::Receiver)?;
+                // A full return path only means that the next batch is a new one.
+                let _ = give_back.try_send(batch.rows);
+                Ok(())
+            });
+            drop(give_back);
+            // Workers that are cut off from the sink end, which ends the reader too.
+            let finished = reading.join().map_err(|_| IngestError::Worker)?;
+            outcome?;
+            summary.notes = finished?;
+            Ok::<(), IngestError>(())
+        })?;
+        summary.rows_read = summary.rows_scored + summary.rows_rejected;
+        Ok(summary)
+    }
+}
+
+/// Reads batches until the end and returns the notes of the reading policy.
+fn read_all<R: Read>(
+    reader: &mut CsvRows<R>,
+    to_workers: &SyncSender<(u64, RowBatch)>,
+    spare: &Receiver<RowBatch>,
+) -> Result<Vec<String>, FeatureError> {
+    for sequence in 0.. {
+        let mut batch = spare.try_recv().unwrap_or_default();
+        let read = reader.read_batch(BATCH_ROWS, &mut batch)?;
+        let end = read == 0 && batch.rejections.is_empty();
+        if end || to_workers.send((sequence, batch)).is_err() {
+            break;
+        }
+    }
+    Ok(reader.notes().lines())
+}
+
+fn judge_all(
+    read: &Mutex<Receiver<(u64, RowBatch)>>,
+    to_sink: &SyncSender<(u64, JudgedBatch)>,
+    scorer: &mut Scorer,
+) {
+    let width = scorer.pipeline().schema().len();
+    loop {
+        // The lock is held while waiting: the other workers would only wait for the same batch.
+        let next = read.lock().ok().and_then(|read| read.recv().ok());
+        let Some((sequence, rows)) = next else { return };
+        let verdicts = rows.values.chunks(width).map(|row| scorer.judge(row)).collect();
+        if to_sink.send((sequence, JudgedBatch { rows, verdicts })).is_err() {
+            return;
+        }
+    }
+}
+
+/// Hands batches on in the order of their numbers.
+fn in_order(
+    judged: Receiver<(u64, JudgedBatch)>,
+    mut receive: impl FnMut(JudgedBatch) -> Result<(), IngestError>,
+) -> Result<(), IngestError> {
+    let mut waiting = BTreeMap::new();
+    let mut next = 0;
+    for (sequence, batch) in judged {
+        waiting.insert(sequence, batch);
+        while let Some(batch) = waiting.remove(&next) {
+            next += 1;
+            receive(batch)?;
+        }
+    }
+    Ok(())
+}
+
+/// A reader fed from another thread, such as the body of an upload.
+#[derive(Debug)]
+pub struct ChannelReader {
+    chunks: Receiver<std::io::Result<Vec<u8>>>,
+    current: Vec<u8>,
+    position: usize,
+    patience: Duration,
+}
+
+impl ChannelReader {
+    /// A sender of chunks and the reader that receives them. Reading fails when no chunk comes
+    /// within `patience`.
+    pub fn new(patience: Duration) -> (SyncSender<std::io::Result<Vec<u8>>>, Self) {
+        let (sender, chunks) = sync_channel(16);
+        (sender, Self { chunks, current: Vec::new(), position: 0, patience })
+    }
+}
+
+impl Read for ChannelReader {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        while self.position == self.current.len() {
+            match self.chunks.recv_timeout(self.patience) {
+                Ok(chunk) => {
+                    self.current = chunk?;
+                    self.position = 0;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+                Err(RecvTimeoutError::Timeout) => return Err(std::io::ErrorKind::TimedOut.into()),
+            }
+        }
+        let count = out.len().min(self.current.len() - self.position);
+        out[..count].copy_from_slice(&self.current[self.position..self.position + count]);
+        self.position += count;
+        Ok(count)
+    }
+}
+
+/// Rows that were not judged, the first ones kept for the report.
+#[derive(Debug, Default)]
+pub struct Rejections {
+    kept: Vec<Rejection>,
+    limit: usize,
+}
+
+impl Rejections {
+    /// Keeps up to `limit`.
+    pub fn new(limit: usize) -> Self {
+        Self { kept: Vec::new(), limit }
+    }
+
+    /// Adds those of a batch.
+    pub fn extend(&mut self, rejections: &[Rejection]) {
+        let room = self.limit - self.kept.len();
+        self.kept.extend(rejections.iter().take(room).cloned());
+    }
+
+    /// Those that were kept, in the order of the file.
+    pub fn kept(&self) -> &[Rejection] {
+        &self.kept
+    }
+}

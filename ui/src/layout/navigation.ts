@@ -1,0 +1,31 @@
+export interface Destination {
+  readonly href: string;
+  readonly name: string;
+  /** Path data of a 20×20 line icon. */
+  readonly icon: string;
+}
+
+export const DESTINATIONS: readonly Destination[] = [
+  { href: '/', name: 'Overview', icon: 'M3 17V9m5 8V4m5 13v-6m4 6V7' },
+  { href: '/upload', name: 'Upload', icon: 'M10 13V4m0 0L6 8m4-4 4 4M3 13v3h14v-3' },
+  {
+    href: '/batches',
+    name: 'Batches',
+    icon: 'M10 3 3 6.5 10 10l7-3.5L10 3ZM3 10l7 3.5 7-3.5M3 13.5 10 17l7-3.5',
+  },
+  {
+    href: '/verdicts',
+    name: 'Verdicts',
+    icon: 'M7 5h10M7 10h10M7 15h10M3 5h.01M3 10h.01M3 15h.01',
+  },
+  {
+    href: '/models',
+    name: 'Models',
+    icon: 'M10 3v4m0 0H5v4m5-4h5v4M5 11v0m0 0a2 2 0 1 0 0 4 2 2 0 0 0 0-4Zm10 0a2 2 0 1 0 0 4 2 2 0 0 0 0-4Z',
+  },
+];
+
+/** Whether a path belongs to a destination: a verdict belongs to the verdicts. */
+export function isWithin(path: string, href: string): boolean {
+  return href === '/' ? path === '/' : path === href || path.startsWith(`${href}/`);
+}
