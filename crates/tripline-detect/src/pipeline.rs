@@ -94,6 +94,29 @@ impl ModelSet {
         Ok(Pipeline { schema, detector, classifier, namer: fits(Role::Namer) })
     }
 
+    /// The pipeline of exactly these models, by role, name and version; `None` when one of them is
+    /// not in use. With it an old verdict is explained by the models that gave it.
+    pub fn pipeline_of(
+        &self,
+        schema: &'static FeatureSchema,
+        wanted: &[(Role, &str, &str)],
+    ) -> Option<Pipeline> {
+        let mut pipeline = Pipeline { schema, detector: None, classifier: None, namer: None };
+        for (role, name, version) in wanted {
+            let model = self.of_schema(schema).find(|model| {
+                let manifest = model.manifest();
+                model.role() == *role && manifest.name == *name && manifest.version == *version
+            })?;
+            let place = match role {
+                Role::Detector => &mut pipeline.detector,
+                Role::Classifier => &mut pipeline.classifier,
+                Role::Namer => &mut pipeline.namer,
+            };
+            *place = Some(Arc::clone(model));
+        }
+        Some(pipeline)
+    }
+
     fn of_schema(&self, schema: &'static FeatureSchema) -> impl Iterator<Item = &Arc<Model>> {
         self.models.iter().filter(move |model| model.schema().name() == schema.name())
     }

@@ -85,6 +85,29 @@ impl Notes {
         lines
     }
 
+    /// Adds what was done to other values of the same schema; notes of another schema are left
+    /// alone and `false` is returned.
+    pub fn merge(&mut self, other: &Self) -> bool {
+        let same = match (self.schema, other.schema) {
+            (Some(one), Some(another)) => one.name() == another.name(),
+            (one, another) => one.is_none() && another.is_none(),
+        };
+        if same {
+            for (counts, more) in self.counts.iter_mut().zip(&other.counts) {
+                for (count, more) in counts.iter_mut().zip(more) {
+                    *count += more;
+                }
+            }
+            self.repaired_labels += other.repaired_labels;
+            for remark in &other.remarks {
+                if !self.remarks.contains(remark) {
+                    self.remarks.push(remark.clone());
+                }
+            }
+        }
+        same
+    }
+
     /// True if no policy was applied and there is no remark.
     pub fn is_empty(&self) -> bool {
         self.remarks.is_empty()

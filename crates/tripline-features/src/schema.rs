@@ -91,6 +91,24 @@ pub enum Unit {
     None,
 }
 
+impl Unit {
+    /// The unit as it is written after a number; `None` where there is nothing to write.
+    pub fn symbol(self) -> Option<&'static str> {
+        match self {
+            Self::Seconds => Some("s"),
+            Self::Microseconds => Some("µs"),
+            Self::Bytes => Some("bytes"),
+            Self::SquareBytes => Some("bytes²"),
+            Self::Packets => Some("packets"),
+            Self::Connections => Some("connections"),
+            Self::Events => Some("events"),
+            Self::BytesPerSecond => Some("bytes/s"),
+            Self::PacketsPerSecond => Some("packets/s"),
+            Self::Ratio | Self::None => None,
+        }
+    }
+}
+
 /// Inclusive range of accepted values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {

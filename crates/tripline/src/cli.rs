@@ -66,6 +66,10 @@ pub struct ServeArgs {
     /// Listen on an address that other machines reach, although nobody has to log in.
     #[arg(long, env = "TRIPLINE_ALLOW_REMOTE")]
     pub allow_remote: bool,
+    /// A name under which browsers may reach this server, besides addresses and `localhost`; may
+    /// be repeated.
+    #[arg(long, env = "TRIPLINE_ALLOW_HOST", value_delimiter = ',')]
+    pub allow_host: Vec<String>,
     /// Rows of an upload up to which the answer holds every prediction; a larger one becomes a job.
     #[arg(long, env = "TRIPLINE_FULL_LIST_ROWS", default_value_t = 10_000)]
     pub full_list_rows: u64,

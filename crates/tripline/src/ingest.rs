@@ -6,10 +6,9 @@ use std::{
     io::Read,
     sync::{
         Mutex,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
-    time::Duration,
 };
 
 use tripline_detect::{DetectError, ModelSet, Pipeline, Scorer, Verdict};
@@ -182,43 +181,6 @@ fn in_order(
         }
     }
     Ok(())
-}
-
-/// A reader fed from another thread, such as the body of an upload.
-#[derive(Debug)]
-pub struct ChannelReader {
-    chunks: Receiver<std::io::Result<Vec<u8>>>,
-    current: Vec<u8>,
-    position: usize,
-    patience: Duration,
-}
-
-impl ChannelReader {
-    /// A sender of chunks and the reader that receives them. Reading fails when no chunk comes
-    /// within `patience`.
-    pub fn new(patience: Duration) -> (SyncSender<std::io::Result<Vec<u8>>>, Self) {
-        let (sender, chunks) = sync_channel(16);
-        (sender, Self { chunks, current: Vec::new(), position: 0, patience })
-    }
-}
-
-impl Read for ChannelReader {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        while self.position == self.current.len() {
-            match self.chunks.recv_timeout(self.patience) {
-                Ok(chunk) => {
-                    self.current = chunk?;
-                    self.position = 0;
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(0),
-                Err(RecvTimeoutError::Timeout) => return Err(std::io::ErrorKind::TimedOut.into()),
-            }
-        }
-        let count = out.len().min(self.current.len() - self.position);
-        out[..count].copy_from_slice(&self.current[self.position..self.position + count]);
-        self.position += count;
-        Ok(count)
-    }
 }
 
 /// Rows that were not judged, the first ones kept for the report.

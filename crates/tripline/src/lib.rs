@@ -20,7 +20,9 @@
 //! assert!(matches!(cli.command, Command::Score(args) if args.threats_only));
 //! ```
 
+pub mod api;
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod data;
 pub mod ingest;

@@ -11,10 +11,11 @@
 //! | a parameter has a value outside its bounds | 422 |
 //! | anything unforeseen | 500 |
 //! | no model, a locked database, too much at a time | 503 |
+//! | the client sent nothing for too long | 408 |
 //! | no space left | 507 |
 //!
 //! What a client reads never holds a path or the words of a library; those go to the log, under
-//! the identifier of the request.
+//! the identifier of the request, which the answer carries as `x-request-id`.
 
 use axum::{
     Json,
@@ -34,9 +35,6 @@ use crate::ingest::IngestError;
 pub(crate) struct ErrorBody {
     /// What went wrong, for people.
     pub(crate) detail: String,
-    /// Under what to look in the log, where there is more to say.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) request_id: Option<String>,
 }
 
 /// A request that is answered with an error.
@@ -90,6 +88,11 @@ impl ApiError {
             cause: Some(cause.to_string()),
             ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error")
         }
+    }
+
+    /// Whether the request is at fault, rather than the server.
+    pub(crate) fn is_bad_request(&self) -> bool {
+        self.status == StatusCode::BAD_REQUEST
     }
 
     /// What the client reads.
@@ -192,7 +195,7 @@ impl From<IngestError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = ErrorBody { detail: self.detail, request_id: None };
+        let body = ErrorBody { detail: self.detail };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,15 +1,18 @@
 //! What every request shares.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tripline_detect::{Model, ModelSet};
-use tripline_store::{BatchId, NewStream, Source, Store, StoreError, Timestamp};
+use tripline_store::{BatchId, NewStream, Progress, Source, Store, StoreError, Timestamp};
 
 use super::{error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool};
 
@@ -27,6 +30,8 @@ pub struct AppConfig {
     pub workers: usize,
     /// Folder of the training reports, `<model>.report.json`.
     pub reports_dir: PathBuf,
+    /// Names under which this server may be asked, besides loopback names and addresses.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// A model with what is known of its file.
@@ -56,7 +61,7 @@ struct Shared {
     scorers: ScorerPool,
     realtime: RealtimeWriter,
     upload_slots: Arc<Semaphore>,
-    uploads: Mutex<HashSet<BatchId>>,
+    uploads: Mutex<HashMap<BatchId, Arc<LiveProgress>>>,
 }
 
 impl AppState {
@@ -141,12 +146,57 @@ impl AppState {
     /// Takes an identifier for an upload for as long as the reservation lives; `None` when
     /// another upload has it.
     pub(crate) fn reserve(&self, batch: BatchId) -> Option<Reservation> {
-        self.uploads().insert(batch).then(|| Reservation { state: self.clone(), batch })
+        let mut uploads = self.uploads();
+        if uploads.contains_key(&batch) {
+            return None;
+        }
+        let progress = Arc::new(LiveProgress::default());
+        uploads.insert(batch, Arc::clone(&progress));
+        drop(uploads);
+        Some(Reservation { state: self.clone(), batch, progress })
     }
 
-    fn uploads(&self) -> MutexGuard<'_, HashSet<BatchId>> {
-        // A set of identifiers cannot be left half changed.
+    /// How far an upload that this process is working on has come.
+    pub(crate) fn live(&self, batch: BatchId) -> Option<Progress> {
+        self.uploads().get(&batch).map(|progress| progress.read())
+    }
+
+    fn uploads(&self) -> MutexGuard<'_, HashMap<BatchId, Arc<LiveProgress>>> {
+        // A map of identifiers cannot be left half changed.
         self.0.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The progress of an upload between two writes to the store.
+#[derive(Debug, Default)]
+pub(crate) struct LiveProgress {
+    bytes_read: AtomicU64,
+    rows_scored: AtomicU64,
+    rows_rejected: AtomicU64,
+}
+
+impl LiveProgress {
+    /// Counts bytes that were read.
+    pub(crate) fn add_bytes(&self, bytes: u64) {
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts rows that are stored or rejected.
+    pub(crate) fn add_rows(&self, scored: u64, rejected: u64) {
+        self.rows_scored.fetch_add(scored, Ordering::Relaxed);
+        self.rows_rejected.fetch_add(rejected, Ordering::Relaxed);
+    }
+
+    /// The counts now.
+    pub(crate) fn read(&self) -> Progress {
+        let rows_scored = self.rows_scored.load(Ordering::Relaxed);
+        let rows_rejected = self.rows_rejected.load(Ordering::Relaxed);
+        Progress {
+            bytes_read: self.bytes_read.load(Ordering::Relaxed),
+            rows_read: rows_scored + rows_rejected,
+            rows_scored,
+            rows_rejected,
+        }
     }
 }
 
@@ -155,6 +205,19 @@ impl AppState {
 pub(crate) struct Reservation {
     state: AppState,
     batch: BatchId,
+    progress: Arc<LiveProgress>,
+}
+
+impl Reservation {
+    /// The identifier.
+    pub(crate) fn batch(&self) -> BatchId {
+        self.batch
+    }
+
+    /// Where progress is counted.
+    pub(crate) fn progress(&self) -> &Arc<LiveProgress> {
+        &self.progress
+    }
 }
 
 impl Drop for Reservation {

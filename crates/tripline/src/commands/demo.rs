@@ -8,19 +8,19 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use tripline_features::synthetic::SyntheticRecords;
+use tripline_features::synthetic;
 
 use super::serve::{Server, stop_signal};
 use crate::{cli::DemoArgs, data};
 
-pub(super) fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.write_csv {
         write_generated(path, args.seed, args.rows)?;
         return Ok(ExitCode::SUCCESS);
     }
     let folder = std::env::temp_dir().join(format!("tripline-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let files = demo_files(&args, &folder)?;
+    let files = demo_files(args, &folder)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let server = Server::start(&args.serve).await?;
@@ -76,7 +76,7 @@ fn demo_files(args: &DemoArgs, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn write_generated(path: &Path, seed: u64, rows: usize) -> anyhow::Result<()> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut out = BufWriter::new(file);
-    SyntheticRecords::new(seed).write_csv(&mut out, rows)?;
+    synthetic::write_csv(seed, rows, &mut out)?;
     Ok(out.flush()?)
 }
 

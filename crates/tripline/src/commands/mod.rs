@@ -3,10 +3,12 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong arguments (by clap), 3 done but some rows were rejected,
 //! 4 no model fits.
 
+mod demo;
 mod evaluate;
 mod explain;
 mod models;
 mod score;
+mod serve;
 mod train;
 
 use std::{io::{IsTerminal, Write}, process::ExitCode, time::Duration};
@@ -31,7 +33,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Models(command) => models::run(&command),
-        _ => Ok(ExitCode::FAILURE),
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Bench(_) => Err(anyhow::anyhow!("not yet")),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

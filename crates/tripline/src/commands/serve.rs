@@ -20,10 +20,10 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 /// How long requests in flight may take to finish at the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let server = Server::start(&args).await?;
+        let server = Server::start(args).await?;
         writeln!(std::io::stdout(), "listening on {}", server.url)?;
         server.run(stop_signal()).await
     })?;
@@ -60,6 +60,7 @@ impl Server {
             max_upload_bytes: args.max_upload_bytes,
             workers: args.workers.unwrap_or_else(processors).max(1),
             reports_dir: args.models.models_dir.clone(),
+            allowed_hosts: args.allow_host.clone(),
         };
         let models = Arc::new(ArcSwap::from_pointee(models));
         let state = AppState::new(Arc::clone(&store), models, files, config, clock::now)?;

@@ -1,0 +1,108 @@
+//! Whether the system can do its work, and what stands in the way.
+
+use std::time::Instant;
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tripline_detect::Role;
+use utoipa::ToSchema;
+
+use super::{models::type_name, state::AppState, time::rfc3339};
+
+/// Whether the process answers at all.
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = Object)))]
+pub(crate) async fn alive() -> Json<Value> {
+    Json(json!({ "status": "healthy" }))
+}
+
+/// The state of every part.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `healthy`, `degraded` (a kind of row cannot be judged) or `unhealthy` (nothing can be
+    /// judged or stored).
+    #[schema(value_type = String)]
+    status: &'static str,
+    /// Now.
+    timestamp: String,
+    /// Part by part.
+    #[schema(value_type = Object)]
+    checks: Value,
+}
+
+/// The state of every part.
+#[utoipa::path(
+    get, path = "/api/v1/health/detailed", tag = "health",
+    responses(
+        (status = 200, description = "healthy or degraded", body = Health),
+        (status = 503, description = "unhealthy, with the same body", body = Health),
+    )
+)]
+pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
+    let started = Instant::now();
+    let database = state.ask(|store| store.health()).await;
+    let latency_ms = started.elapsed().as_secs_f64() * 1000.0;
+    let models = state.models();
+    let has = |role| models.models().iter().any(|model| model.role() == role);
+    let (has_detector, has_classifier) = (has(Role::Detector), has(Role::Classifier));
+    let status = match (&database, has_detector, has_classifier) {
+        (Err(_), _, _) | (_, false, false) => "unhealthy",
+        (Ok(_), true, true) => "healthy",
+        _ => "degraded",
+    };
+    let database = match &database {
+        Ok(health) => json!({
+            "status": "healthy",
+            "latency_ms": latency_ms,
+            "backend": health.backend,
+            "engine_version": health.engine_version,
+            "schema_version": health.schema_version,
+            "size_bytes": health.size.total_bytes(),
+        }),
+        Err(error) => {
+            json!({ "status": "error", "latency_ms": latency_ms, "message": error.detail() })
+        }
+    };
+    let off = |topic: &str| {
+        json!({
+            "status": "disabled", "running": false, "topic": topic, "enabled": false,
+            "message": "this server reads no Kafka topic",
+        })
+    };
+    let checks = json!({
+        "database": database,
+        "kafka": {
+            "status": "disabled", "broker_count": 0, "bootstrap_servers": null, "topics": [],
+            "message": "this server is not connected to Kafka",
+        },
+        "consumers": { "internal": off("network-traffic"), "external": off("external-traffic") },
+        "models": {
+            "threat_detector": model_check(&state, Role::Detector),
+            "attack_classifier": model_check(&state, Role::Classifier),
+        },
+        "websocket": { "status": "disabled", "connections": 0 },
+    });
+    let code = if status == "unhealthy" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let body = Health { status, timestamp: rfc3339(state.now()), checks };
+    (code, Json(body)).into_response()
+}
+
+/// The preferred model of a role, and how many there are.
+fn model_check(state: &AppState, role: Role) -> Value {
+    let models = state.models();
+    let of_role: Vec<_> = models.models().iter().filter(|model| model.role() == role).collect();
+    let first = of_role.first().map(|model| model.manifest());
+    json!({
+        "loaded": first.is_some(),
+        "version": first.map(|manifest| &manifest.version),
+        "is_real": first.is_some(),
+        "model_type": type_name(role),
+        "name": first.map(|manifest| &manifest.name),
+        "loaded_count": of_role.len(),
+    })
+}

@@ -1,0 +1,195 @@
+//! The HTTP API: the origin system's paths and shapes, Tripline's own, and the dashboard.
+//!
+//! Handlers read parameters, ask the store or the models on threads that may block, and give
+//! what they found a form; they decide nothing. [`app`] is the whole of it without a socket, so
+//! that tests can call it; [`serve`] puts it on one.
+
+mod error;
+mod export;
+mod guard;
+mod healing;
+mod health;
+mod identity;
+mod judge;
+mod models;
+mod origin;
+mod pages;
+mod predictions;
+mod query;
+mod realtime;
+mod reason_bytes;
+mod row;
+mod score;
+mod scorers;
+mod state;
+mod streaming;
+mod time;
+mod upload;
+mod verdict_body;
+mod verdicts;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::header,
+    middleware::from_fn_with_state,
+    response::IntoResponse,
+    routing::get,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use self::state::{AppConfig, AppState, ModelFile};
+
+/// Largest body of a request that is no upload.
+const MAX_BODY_BYTES: usize = 16 << 20;
+/// Connections at a time; further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 1024;
+/// How long a client may take for the head of its request.
+const HEAD_PATIENCE: Duration = Duration::from_secs(15);
+/// How long answers in flight may take at the end.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait when the system has no more sockets to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tripline",
+        description = "Watches network traffic and says, for every flow: is it a threat, which attack is it, how sure, and why. Errors are `{\"detail\": …}`.",
+    ),
+    tags(
+        (name = "upload", description = "files"),
+        (name = "score", description = "single rows and lists of rows"),
+        (name = "verdicts", description = "verdicts, their reasons, counts over time"),
+        (name = "predictions", description = "the lists of the origin system"),
+        (name = "models", description = "the models in use"),
+        (name = "export", description = "CSV"),
+        (name = "health", description = "the state of the system"),
+    ),
+    components(schemas(score::ScoredRows, verdicts::StageBody, verdicts::ContributionBody, upload::RejectionBody)),
+)]
+struct Document;
+
+/// The API without a socket. A slash at the end of a path changes nothing.
+pub fn app(state: AppState) -> NormalizePath<Router> {
+    let max_upload = usize::try_from(state.config().max_upload_bytes).unwrap_or(usize::MAX);
+    let (router, document) = routes(max_upload).split_for_parts();
+    let document: Arc<str> = document.to_json().unwrap_or_default().into();
+    let docs = Arc::new(utoipa_swagger_ui::Config::from(pages::DOCUMENT));
+    let pages = Router::new()
+        .route("/", get(pages::root))
+        .route(
+            pages::DOCUMENT,
+            get(move || async move {
+                ([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response()
+            }),
+        )
+        .route("/docs", get(pages::docs))
+        .route("/redoc", get(pages::docs))
+        .route("/docs/{*name}", get(pages::docs_file).with_state(docs))
+        .fallback(pages::fallback)
+        .method_not_allowed_fallback(pages::wrong_method);
+    let router = router
+        .merge(pages)
+        .method_not_allowed_fallback(pages::wrong_method)
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            error::ApiError::internal("a handler panicked").into_response()
+        }))
+        .layer(from_fn_with_state(state.clone(), guard::guard))
+        .with_state(state);
+    NormalizePath::trim_trailing_slash(router)
+}
+
+/// The document of the API, as JSON: `openapi.json` without a server.
+pub fn openapi_json() -> Result<String, serde_json::Error> {
+    routes(MAX_BODY_BYTES).into_openapi().to_pretty_json()
+}
+
+fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
+    let uploads = OpenApiRouter::new()
+        .routes(routes!(upload::csv))
+        .layer(DefaultBodyLimit::max(max_upload));
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(upload::batches))
+        .routes(routes!(upload::batch))
+        .routes(routes!(upload::batch_report))
+        .routes(routes!(upload::jobs))
+        .routes(routes!(upload::job))
+        .routes(routes!(score::score))
+        .routes(routes!(verdicts::list))
+        .routes(routes!(verdicts::timeline))
+        .routes(routes!(verdicts::explain))
+        .routes(routes!(predictions::stats))
+        .routes(routes!(predictions::recent))
+        .routes(routes!(predictions::threats))
+        .routes(routes!(predictions::attack_predictions))
+        .routes(routes!(predictions::actions))
+        .routes(routes!(predictions::attack_distribution))
+        .routes(routes!(predictions::action_distribution))
+        .routes(routes!(predictions::one))
+        .routes(routes!(models::list))
+        .routes(routes!(models::one))
+        .routes(routes!(models::report))
+        .routes(routes!(models::storage))
+        .routes(routes!(models::supported_formats))
+        .routes(routes!(models::profile))
+        .routes(routes!(export::realtime))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::detailed))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .merge(uploads)
+}
+
+/// Answers requests until `stop` resolves, and then those in flight.
+pub async fn serve(
+    listener: TcpListener,
+    state: AppState,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let service = TowerToHyperService::new(app(state));
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).pipeline_flush(true);
+    let connections = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    tokio::pin!(stop);
+    loop {
+        let slot = Arc::clone(&slots).acquire_owned().await?;
+        let (stream, _) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        // Small answers are not to wait for an acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let connection = builder.serve_connection(TokioIo::new(stream), service.clone());
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended with an error");
+            }
+            drop(slot);
+        });
+    }
+    if tokio::time::timeout(SHUTDOWN_PATIENCE, connections.shutdown()).await.is_err() {
+        tracing::warn!("some requests were not done in time and were cut off");
+    }
+    Ok(())
+}

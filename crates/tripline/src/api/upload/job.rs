@@ -1,0 +1,263 @@
+//! The work on one upload, on a thread that may block: read, judge, store, report.
+
+use std::{io::Read, sync::Arc, time::Instant};
+
+use tokio::sync::oneshot;
+use tripline_detect::{ModelSet, Verdict};
+use tripline_features::{CsvLimits, encode_values};
+use tripline_store::{
+    BatchEnd, BatchStatus, NewBatch, NewVerdict, Source, Stream, Timestamp,
+};
+
+use super::{
+    comparison::Comparison,
+    report::{ModelName, ReportBody},
+};
+use crate::{
+    api::{
+        error::ApiError,
+        judge::{Judge, STORED_REASONS},
+        reason_bytes,
+        state::{AppState, LiveProgress, Reservation},
+        time::rfc3339,
+    },
+    ingest::{self, JudgedBatch, Opened, Rejections, Summary},
+};
+
+/// Rejected rows that a report shows.
+const SHOWN_REJECTIONS: usize = 100;
+
+/// What is known of a file before it is read.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) reservation: Reservation,
+    pub(super) models: Arc<ModelSet>,
+    pub(super) file_name: Option<String>,
+    pub(super) bytes_total: Option<u64>,
+}
+
+/// Works an upload off. `opened` is told once the head of the file was understood and the batch
+/// is on record; a file that is refused before that leaves no trace.
+pub(super) fn run(
+    state: &AppState,
+    task: &Task,
+    bytes: impl Read + Send,
+    opened: oneshot::Sender<()>,
+) -> Result<ReportBody, ApiError> {
+    let started = Instant::now();
+    let source = ingest::open(bytes, CsvLimits::default(), &task.models)?;
+    let created_at = state.now();
+    let stream = state.store().create_batch(&NewBatch {
+        id: task.reservation.batch(),
+        source: Source::Upload,
+        file_name: task.file_name.clone(),
+        created_at,
+        bytes_total: task.bytes_total,
+    })?;
+    // A request that has gone does not wait for this.
+    let _ = opened.send(());
+    let judge = Judge::new(source.pipeline().clone());
+    let schema = judge.pipeline().schema().name().to_owned();
+    let ignored_columns = source.columns().ignored_columns().to_vec();
+    let mut sink = Sink::new(state, &judge, stream, task.reservation.progress());
+    let judged = sink.judge_all(source).and_then(|summary| check(summary, &sink.rejections));
+    let failure = judged.as_ref().err().map(|error| error.detail().to_owned());
+    let report = ReportBody {
+        batch_id: task.reservation.batch().to_string(),
+        file_name: task.file_name.clone(),
+        uploaded_at: rfc3339(created_at),
+        status: if failure.is_some() { BatchStatus::Failed } else { BatchStatus::Complete }.name(),
+        schema: Some(schema.clone()),
+        models: model_names(&judge),
+        rows_read: sink.next + sink.rejected,
+        rows_scored: sink.next,
+        rows_rejected: sink.rejected,
+        rejections: sink.rejections.kept().to_vec(),
+        ignored_columns,
+        notes: judged.as_ref().map(|summary| summary.notes.clone()).unwrap_or_default(),
+        threats: sink.threats,
+        attack_types: sink.attack_types(),
+        seconds: Some(started.elapsed().as_secs_f64()),
+        labelled: sink.comparison.figures(),
+    };
+    let end = BatchEnd {
+        status: if failure.is_some() { BatchStatus::Failed } else { BatchStatus::Complete },
+        finished_at: state.now(),
+        progress: report.progress(task.reservation.progress().read().bytes_read),
+        schema: Some(schema),
+        error: failure,
+        report: Some(serde_json::to_string(&report).map_err(ApiError::internal)?),
+    };
+    let ended = state.store().finish_batch(task.reservation.batch(), &end);
+    match (judged, ended) {
+        (Ok(_), ended) => ended.map(|()| report).map_err(ApiError::from),
+        (Err(error), ended) => {
+            if let Err(also) = ended {
+                tracing::error!(batch = %task.reservation.batch(), error = %also, "the end of a failed upload could not be recorded");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// A file of which no row could be used is refused, in the words of the origin system.
+fn check(summary: Summary, rejections: &Rejections) -> Result<Summary, ApiError> {
+    match (summary.rows_scored, rejections.kept().first()) {
+        (0, None) => Err(ApiError::bad_request("CSV file is empty")),
+        (0, Some(first)) => {
+            let column =
+                first.column.as_ref().map(|name| format!(", column '{name}'")).unwrap_or_default();
+            Err(ApiError::bad_request(format!(
+                "CSV validation error: none of the {} rows can be read; the first: line {}{column}: {}",
+                summary.rows_rejected, first.line, first.reason
+            )))
+        }
+        _ => Ok(summary),
+    }
+}
+
+fn model_names(judge: &Judge) -> Vec<ModelName> {
+    let models = judge.pipeline().models();
+    let name = |model: &Arc<tripline_detect::Model>| ModelName {
+        role: model.role().as_str().to_owned(),
+        name: model.manifest().name.clone(),
+        version: model.manifest().version.clone(),
+    };
+    models.map(name).collect()
+}
+
+/// Where judged rows go: into the store, and into the counts of the report.
+struct Sink<'a> {
+    state: &'a AppState,
+    judge: &'a Judge,
+    stream: Stream,
+    progress: &'a LiveProgress,
+    /// The place of the next row, which is the number of rows stored.
+    next: u64,
+    rejected: u64,
+    threats: u64,
+    /// Rows per class of the classifier.
+    classes: Vec<u64>,
+    rejections: Rejections,
+    comparison: Comparison,
+    encoded: Encoded,
+}
+
+/// Features and reasons of a batch, one after the other.
+#[derive(Default)]
+struct Encoded {
+    bytes: Vec<u8>,
+    /// Where the features and the reasons of each row end.
+    ends: Vec<(usize, usize)>,
+}
+
+impl<'a> Sink<'a> {
+    fn new(
+        state: &'a AppState,
+        judge: &'a Judge,
+        stream: Stream,
+        progress: &'a LiveProgress,
+    ) -> Self {
+        let classifier = judge.pipeline().classifier();
+        Self {
+            state,
+            judge,
+            stream,
+            progress,
+            next: 0,
+            rejected: 0,
+            threats: 0,
+            classes: vec![0; classifier.map_or(0, |model| model.manifest().classes.len())],
+            rejections: Rejections::new(SHOWN_REJECTIONS),
+            comparison: Comparison::new(judge.pipeline()),
+            encoded: Encoded::default(),
+        }
+    }
+
+    fn judge_all<R: Read + Send>(&mut self, source: Opened<R>) -> Result<Summary, ApiError> {
+        let workers = self.state.config().workers;
+        let summary = source.judge(workers, STORED_REASONS, |batch| Ok(self.take(batch)?))?;
+        Ok(summary)
+    }
+
+    fn take(&mut self, batch: &JudgedBatch) -> Result<(), tripline_store::StoreError> {
+        self.store(batch)?;
+        for (verdict, label) in batch.verdicts.iter().zip(&batch.rows.labels) {
+            self.threats += u64::from(verdict.is_threat());
+            if let Some(count) = verdict.attack.and_then(|attack| self.classes.get_mut(attack.class)) {
+                *count += 1;
+            }
+            if let Some(label) = label {
+                self.comparison.add(self.judge.pipeline(), verdict, label.as_str());
+            }
+        }
+        self.rejections.extend(&batch.rows.rejections);
+        let (scored, rejected) = (batch.verdicts.len() as u64, batch.rows.rejections.len() as u64);
+        self.next += scored;
+        self.rejected += rejected;
+        self.progress.add_rows(scored, rejected);
+        self.state.store().update_progress(self.stream.key(), self.progress.read())
+    }
+
+    /// Stores the rows of a batch, all or none.
+    fn store(&mut self, batch: &JudgedBatch) -> Result<(), tripline_store::StoreError> {
+        if batch.verdicts.is_empty() {
+            return Ok(());
+        }
+        self.encoded.fill(batch);
+        let created_at = self.state.now();
+        let rows: Vec<NewVerdict<'_>> = (0..batch.verdicts.len())
+            .map(|index| self.new_verdict(batch, index, created_at))
+            .collect();
+        self.state.store().append(self.stream, self.judge.provenance(), &rows)?;
+        Ok(())
+    }
+
+    fn new_verdict<'b>(
+        &'b self,
+        batch: &'b JudgedBatch,
+        index: usize,
+        created_at: Timestamp,
+    ) -> NewVerdict<'b> {
+        let verdict: &Verdict = &batch.verdicts[index];
+        let (features, reasons) = self.encoded.of(index);
+        NewVerdict {
+            sequence: self.next + index as u64,
+            created_at,
+            row_number: Some(batch.rows.lines[index]),
+            threat: Judge::threat(verdict),
+            attack: self.judge.attack(verdict.attack),
+            label: batch.rows.labels[index].as_ref().map(|label| label.as_str()),
+            features,
+            reasons,
+        }
+    }
+
+    fn attack_types(&self) -> std::collections::BTreeMap<String, u64> {
+        let Some(classifier) = self.judge.pipeline().classifier() else { return Default::default() };
+        let counted = classifier.manifest().classes.iter().zip(&self.classes);
+        counted
+            .filter(|(class, count)| !class.benign && **count > 0)
+            .map(|(class, count)| (class.name.clone(), *count))
+            .collect()
+    }
+}
+
+impl Encoded {
+    fn fill(&mut self, batch: &JudgedBatch) {
+        self.bytes.clear();
+        self.ends.clear();
+        for (row, verdict) in batch.rows.rows().zip(&batch.verdicts) {
+            encode_values(row, &mut self.bytes);
+            let features = self.bytes.len();
+            reason_bytes::encode(&verdict.reasons, &mut self.bytes);
+            self.ends.push((features, self.bytes.len()));
+        }
+    }
+
+    fn of(&self, index: usize) -> (&[u8], &[u8]) {
+        let start = if index == 0 { 0 } else { self.ends[index - 1].1 };
+        let (features, end) = self.ends[index];
+        (&self.bytes[start..features], &self.bytes[features..end])
+    }
+}
