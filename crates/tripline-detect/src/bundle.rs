@@ -69,25 +69,40 @@ impl ModelBundle {
         let arrays = decode_arrays(&container)?;
         let tensors = encode_arrays(&arrays);
         if container.len() != tensors.len() {
-            return Err(not_a_bundle("the file holds arrays that are not part of a model"));
+            return Err(not_a_bundle(
+                "the file holds arrays that are not part of a model",
+            ));
         }
         let found = content_version(&manifest, &tensors)?;
         if found != manifest.version {
-            return Err(DetectError::Damaged { expected: manifest.version, found });
+            return Err(DetectError::Damaged {
+                expected: manifest.version,
+                found,
+            });
         }
-        let ensemble = Ensemble::from_arrays(&arrays, manifest.link, Caps::default())
-            .map_err(|source| DetectError::Trees { model: manifest.name.clone(), source })?;
+        let ensemble =
+            Ensemble::from_arrays(&arrays, manifest.link, Caps::default()).map_err(|source| {
+                DetectError::Trees {
+                    model: manifest.name.clone(),
+                    source,
+                }
+            })?;
         Ok(Self { manifest, ensemble })
     }
 }
 
 fn not_a_bundle(reason: impl std::fmt::Display) -> DetectError {
-    DetectError::NotABundle { reason: reason.to_string() }
+    DetectError::NotABundle {
+        reason: reason.to_string(),
+    }
 }
 
 /// The digest of arrays and manifest, the manifest's own version left out.
 fn content_version(manifest: &Manifest, tensors: &[Tensor]) -> Result<String, DetectError> {
-    let unversioned = Manifest { version: String::new(), ..manifest.clone() };
+    let unversioned = Manifest {
+        version: String::new(),
+        ..manifest.clone()
+    };
     let mut hasher = Sha256::new();
     hasher.update(serde_json::to_vec(&unversioned).map_err(not_a_bundle)?);
     for tensor in tensors {

@@ -12,7 +12,9 @@ pub enum DetectError {
         reason: String,
     },
     /// The bundle's bytes were changed after it was written.
-    #[error("the bundle is damaged: its content has the digest {found}, its manifest says {expected}")]
+    #[error(
+        "the bundle is damaged: its content has the digest {found}, its manifest says {expected}"
+    )]
     Damaged {
         /// The digest in the manifest.
         expected: String,

@@ -63,9 +63,15 @@ impl Explanation {
             && class < classifier.manifest().classes.len()
         {
             let outputs = classifier.compiled().ensemble().outputs();
-            let mut stage =
-                explain_stage(classifier, values, Stage::Classifier, class.min(outputs - 1));
-            stage.class.clone_from(&classifier.manifest().classes[class].name);
+            let mut stage = explain_stage(
+                classifier,
+                values,
+                Stage::Classifier,
+                class.min(outputs - 1),
+            );
+            stage
+                .class
+                .clone_from(&classifier.manifest().classes[class].name);
             stage.probability = confidence;
             stages.push(stage);
         }
@@ -90,7 +96,10 @@ fn explain_stage(model: &Model, values: &[f64], stage: Stage, output: usize) -> 
         })
         .collect();
     contributions.sort_by(|a, b| {
-        b.contribution.abs().total_cmp(&a.contribution.abs()).then(a.feature.cmp(b.feature))
+        b.contribution
+            .abs()
+            .total_cmp(&a.contribution.abs())
+            .then(a.feature.cmp(b.feature))
     });
     StageExplanation {
         stage,

@@ -162,24 +162,46 @@ impl Manifest {
     /// position of each of the model's features in it.
     pub(crate) fn check(&self) -> Result<(&'static FeatureSchema, Vec<usize>), DetectError> {
         let refuse = |field, reason: String| {
-            Err(DetectError::Manifest { model: self.name.clone(), field, reason })
+            Err(DetectError::Manifest {
+                model: self.name.clone(),
+                field,
+                reason,
+            })
         };
         if self.format != Self::FORMAT {
-            return Err(DetectError::NotABundle { reason: format!("the format is '{}'", self.format) });
+            return Err(DetectError::NotABundle {
+                reason: format!("the format is '{}'", self.format),
+            });
         }
         if self.format_version != Self::FORMAT_VERSION {
-            return refuse("format_version", format!("{} is not supported, only {}", self.format_version, Self::FORMAT_VERSION));
+            return refuse(
+                "format_version",
+                format!(
+                    "{} is not supported, only {}",
+                    self.format_version,
+                    Self::FORMAT_VERSION
+                ),
+            );
         }
         if self.name.is_empty()
             || self.name.len() > MAX_NAME
-            || !self.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            || !self
+                .name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         {
-            return refuse("name", "must be 1 to 128 of letters, digits, '-', '_' and '.'".to_owned());
+            return refuse(
+                "name",
+                "must be 1 to 128 of letters, digits, '-', '_' and '.'".to_owned(),
+            );
         }
         let schema = self.known_schema()?;
         let indices = self.feature_indices(schema)?;
         self.check_classes()?;
-        for calibration in [Some(&self.calibration), self.calibration_given_threat.as_ref()] {
+        for calibration in [
+            Some(&self.calibration),
+            self.calibration_given_threat.as_ref(),
+        ] {
             if let Some(Err(error)) = calibration.map(Calibration::check) {
                 return refuse("calibration", error.to_string());
             }
@@ -187,13 +209,24 @@ impl Manifest {
         match (&self.threshold, self.role) {
             (Some(threshold), Role::Detector) if (0.0..=1.0).contains(&threshold.value) => {}
             (None, Role::Classifier | Role::Namer) => {}
-            _ => return refuse("threshold", "a detector needs one between 0 and 1, others none".to_owned()),
+            _ => {
+                return refuse(
+                    "threshold",
+                    "a detector needs one between 0 and 1, others none".to_owned(),
+                );
+            }
         }
         for baseline in &self.baseline {
             if baseline.counts.len() != baseline.edges.len() + 1
                 || !baseline.edges.windows(2).all(|pair| pair[0] < pair[1])
             {
-                return refuse("baseline", format!("'{}' has edges out of order or a wrong number of counts", baseline.feature));
+                return refuse(
+                    "baseline",
+                    format!(
+                        "'{}' has edges out of order or a wrong number of counts",
+                        baseline.feature
+                    ),
+                );
             }
         }
         Ok((schema, indices))
@@ -212,18 +245,26 @@ impl Manifest {
                 model: self.name.clone(),
                 wanted: format!("{} version {}", self.schema.name, self.schema.version),
                 wanted_fingerprint: self.schema.fingerprint.clone(),
-                known_fingerprint: known.map_or_else(|| "none".to_owned(), |s| s.fingerprint().to_string()),
+                known_fingerprint: known
+                    .map_or_else(|| "none".to_owned(), |s| s.fingerprint().to_string()),
             }),
         }
     }
 
     fn feature_indices(&self, schema: &FeatureSchema) -> Result<Vec<usize>, DetectError> {
         let refuse = |reason: String| {
-            Err(DetectError::Manifest { model: self.name.clone(), field: "features", reason })
+            Err(DetectError::Manifest {
+                model: self.name.clone(),
+                field: "features",
+                reason,
+            })
         };
         let mut indices = Vec::with_capacity(self.features.len());
         for name in &self.features {
-            let position = schema.features().iter().position(|feature| feature.name == name);
+            let position = schema
+                .features()
+                .iter()
+                .position(|feature| feature.name == name);
             let Some(index) = position else {
                 return refuse(format!("'{name}' is not in schema {}", schema.name()));
             };
@@ -231,16 +272,26 @@ impl Manifest {
                 return refuse(format!("'{name}' stands twice"));
             }
             if matches!(schema.features()[index].kind, FeatureKind::Port) {
-                return refuse(format!("'{name}' identifies hosts or services and is never read by a model"));
+                return refuse(format!(
+                    "'{name}' identifies hosts or services and is never read by a model"
+                ));
             }
             indices.push(index);
         }
-        if indices.is_empty() { refuse("there are none".to_owned()) } else { Ok(indices) }
+        if indices.is_empty() {
+            refuse("there are none".to_owned())
+        } else {
+            Ok(indices)
+        }
     }
 
     fn check_classes(&self) -> Result<(), DetectError> {
         let refuse = |reason: String| {
-            Err(DetectError::Manifest { model: self.name.clone(), field: "classes", reason })
+            Err(DetectError::Manifest {
+                model: self.name.clone(),
+                field: "classes",
+                reason,
+            })
         };
         if self.classes.len() < 2 || self.classes.len() > 256 {
             return refuse(format!("{} classes, expected 2 to 256", self.classes.len()));
@@ -249,7 +300,10 @@ impl Manifest {
             if class.name.is_empty() || class.name.len() > MAX_NAME {
                 return refuse(format!("the name of class {index} is empty or too long"));
             }
-            if self.classes[..index].iter().any(|other| other.name == class.name) {
+            if self.classes[..index]
+                .iter()
+                .any(|other| other.name == class.name)
+            {
                 return refuse(format!("'{}' stands twice", class.name));
             }
         }

@@ -23,13 +23,27 @@ impl Model {
         let ModelBundle { manifest, ensemble } = bundle;
         let (schema, columns) = manifest.check()?;
         let refuse = |field, reason: String| {
-            Err(DetectError::Manifest { model: manifest.name.clone(), field, reason })
+            Err(DetectError::Manifest {
+                model: manifest.name.clone(),
+                field,
+                reason,
+            })
         };
         if ensemble.width() != columns.len() {
-            return refuse("features", format!("{} names for {} columns", columns.len(), ensemble.width()));
+            return refuse(
+                "features",
+                format!("{} names for {} columns", columns.len(), ensemble.width()),
+            );
         }
         if ensemble.classes() != manifest.classes.len() {
-            return refuse("classes", format!("{} names for {} outputs", manifest.classes.len(), ensemble.classes()));
+            return refuse(
+                "classes",
+                format!(
+                    "{} names for {} outputs",
+                    manifest.classes.len(),
+                    ensemble.classes()
+                ),
+            );
         }
         for (kind, &index) in ensemble.kinds().iter().zip(&columns) {
             let feature = &schema.features()[index];
@@ -42,10 +56,18 @@ impl Model {
                 (ColumnKind::Category { .. }, _) => false,
             };
             if !fits {
-                return refuse("features", format!("the column of '{}' has another kind", feature.name));
+                return refuse(
+                    "features",
+                    format!("the column of '{}' has another kind", feature.name),
+                );
             }
         }
-        Ok(Self { schema, columns, compiled: Compiled::new(ensemble), manifest })
+        Ok(Self {
+            schema,
+            columns,
+            compiled: Compiled::new(ensemble),
+            manifest,
+        })
     }
 
     /// Everything but the trees.
@@ -75,7 +97,10 @@ impl Model {
 
     /// The decision line of a detector; infinite for other roles, which decide on no threat.
     pub fn threshold(&self) -> f64 {
-        self.manifest.threshold.as_ref().map_or(f64::INFINITY, |threshold| threshold.value)
+        self.manifest
+            .threshold
+            .as_ref()
+            .map_or(f64::INFINITY, |threshold| threshold.value)
     }
 
     /// Names of the features it needs that are not present.

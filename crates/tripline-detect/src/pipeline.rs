@@ -36,7 +36,9 @@ impl Pipeline {
 
     /// All of its models.
     pub fn models(&self) -> impl Iterator<Item = &Arc<Model>> {
-        [&self.detector, &self.classifier, &self.namer].into_iter().flatten()
+        [&self.detector, &self.classifier, &self.namer]
+            .into_iter()
+            .flatten()
     }
 }
 
@@ -55,11 +57,18 @@ impl ModelSet {
         // features, then by name.
         models.sort_by_cached_key(|model| {
             let manifest = model.manifest();
-            (Reverse(manifest.priority), Reverse(manifest.features.len()), manifest.name.clone())
+            (
+                Reverse(manifest.priority),
+                Reverse(manifest.features.len()),
+                manifest.name.clone(),
+            )
         });
         for (index, model) in models.iter().enumerate() {
             let name = &model.manifest().name;
-            if models[..index].iter().any(|other| &other.manifest().name == name) {
+            if models[..index]
+                .iter()
+                .any(|other| &other.manifest().name == name)
+            {
                 return Err(DetectError::Manifest {
                     model: name.clone(),
                     field: "name",
@@ -91,7 +100,12 @@ impl ModelSet {
         if detector.is_none() && classifier.is_none() {
             return Err(self.nearest(schema, present));
         }
-        Ok(Pipeline { schema, detector, classifier, namer: fits(Role::Namer) })
+        Ok(Pipeline {
+            schema,
+            detector,
+            classifier,
+            namer: fits(Role::Namer),
+        })
     }
 
     /// The pipeline of exactly these models, by role, name and version; `None` when one of them is
@@ -101,7 +115,12 @@ impl ModelSet {
         schema: &'static FeatureSchema,
         wanted: &[(Role, &str, &str)],
     ) -> Option<Pipeline> {
-        let mut pipeline = Pipeline { schema, detector: None, classifier: None, namer: None };
+        let mut pipeline = Pipeline {
+            schema,
+            detector: None,
+            classifier: None,
+            namer: None,
+        };
         for (role, name, version) in wanted {
             let model = self.of_schema(schema).find(|model| {
                 let manifest = model.manifest();
@@ -118,7 +137,9 @@ impl ModelSet {
     }
 
     fn of_schema(&self, schema: &'static FeatureSchema) -> impl Iterator<Item = &Arc<Model>> {
-        self.models.iter().filter(move |model| model.schema().name() == schema.name())
+        self.models
+            .iter()
+            .filter(move |model| model.schema().name() == schema.name())
     }
 
     fn nearest(&self, schema: &'static FeatureSchema, present: &[bool]) -> DetectError {
@@ -132,7 +153,9 @@ impl ModelSet {
                 nearest: model.manifest().name.clone(),
                 missing,
             },
-            None => DetectError::NoModel { schema: schema.name() },
+            None => DetectError::NoModel {
+                schema: schema.name(),
+            },
         }
     }
 }

@@ -2,9 +2,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tripline_forest::fast::Scratch;
 
-use crate::{
-    AttackOpinion, Model, NamedAttack, Pipeline, Reason, Stage, ThreatOpinion, Verdict,
-};
+use crate::{AttackOpinion, Model, NamedAttack, Pipeline, Reason, Stage, ThreatOpinion, Verdict};
 
 /// Verdicts remembered per scorer; a full memory starts again.
 const MAX_REMEMBERED: usize = 1 << 15;
@@ -68,11 +66,11 @@ impl Workspace {
 
     /// The strongest contributions, strongest first; equal ones in the order of the columns.
     fn strongest(&self, stage: Stage, count: usize) -> Vec<Reason> {
-        let mut order: Vec<usize> =
-            (0..self.contributions.len()).filter(|at| self.contributions[*at] != 0.0).collect();
+        let mut order: Vec<usize> = (0..self.contributions.len())
+            .filter(|at| self.contributions[*at] != 0.0)
+            .collect();
         let strength = |at: &usize| self.contributions[*at].abs();
-        let by_strength =
-            |a: &usize, b: &usize| strength(b).total_cmp(&strength(a)).then(a.cmp(b));
+        let by_strength = |a: &usize, b: &usize| strength(b).total_cmp(&strength(a)).then(a.cmp(b));
         if order.len() > count && count > 0 {
             order.select_nth_unstable_by(count - 1, by_strength);
         }
@@ -112,8 +110,9 @@ impl Scorer {
     pub fn judge(&mut self, values: &[f64]) -> Verdict {
         debug_assert_eq!(values.len(), self.pipeline.schema().len());
         self.key.clear();
-        for workspace in
-            [&mut self.detector, &mut self.classifier, &mut self.namer].into_iter().flatten()
+        for workspace in [&mut self.detector, &mut self.classifier, &mut self.namer]
+            .into_iter()
+            .flatten()
         {
             workspace.encode(values, &mut self.key);
         }
@@ -124,7 +123,8 @@ impl Scorer {
         if self.remembered.len() >= MAX_REMEMBERED {
             self.remembered.clear();
         }
-        self.remembered.insert(self.key.as_slice().into(), verdict.clone());
+        self.remembered
+            .insert(self.key.as_slice().into(), verdict.clone());
         verdict
     }
 
@@ -134,7 +134,10 @@ impl Scorer {
             let margin = detector.explain(0);
             let probability = detector.model.threat_probability(margin);
             let is_threat = probability >= detector.model.threshold();
-            verdict.threat = Some(ThreatOpinion { probability, is_threat });
+            verdict.threat = Some(ThreatOpinion {
+                probability,
+                is_threat,
+            });
             verdict.reasons = detector.strongest(Stage::Detector, self.reasons);
             if !is_threat {
                 return verdict;
@@ -146,7 +149,11 @@ impl Scorer {
             let named = self.namer.as_mut().and_then(|namer| {
                 name_attack(namer, &classifier.model.manifest().classes[class].name)
             });
-            verdict.attack = Some(AttackOpinion { class, confidence, named });
+            verdict.attack = Some(AttackOpinion {
+                class,
+                confidence,
+                named,
+            });
             if !given_threat {
                 let output = class.min(classifier.margins.len() - 1);
                 classifier.explain(output);
@@ -175,7 +182,10 @@ fn choose_class(classifier: &mut Workspace, given_threat: bool) -> (usize, f64) 
                 *share /= sum;
             }
         }
-        calibration = manifest.calibration_given_threat.as_ref().unwrap_or(calibration);
+        calibration = manifest
+            .calibration_given_threat
+            .as_ref()
+            .unwrap_or(calibration);
     }
     let (class, share) = largest(shares.iter().copied().enumerate());
     (class, calibration.apply(share))
@@ -186,13 +196,24 @@ fn name_attack(namer: &mut Workspace, class: &str) -> Option<NamedAttack> {
     let shares = namer.probabilities();
     let manifest = namer.model.manifest();
     let inside = |at: usize| manifest.classes[at].group.as_deref() == Some(class);
-    let sum: f64 = (0..shares.len()).filter(|at| inside(*at)).map(|at| shares[at]).sum();
+    let sum: f64 = (0..shares.len())
+        .filter(|at| inside(*at))
+        .map(|at| shares[at])
+        .sum();
     if sum <= 0.0 {
         return None;
     }
-    let (name, share) =
-        largest(shares.iter().copied().enumerate().filter(|(at, _)| inside(*at)));
-    Some(NamedAttack { class: name, confidence: manifest.calibration.apply(share / sum) })
+    let (name, share) = largest(
+        shares
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(at, _)| inside(*at)),
+    );
+    Some(NamedAttack {
+        class: name,
+        confidence: manifest.calibration.apply(share / sum),
+    })
 }
 
 /// The first of the largest values.

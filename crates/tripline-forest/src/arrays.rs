@@ -4,9 +4,7 @@
 //! forward and inside their tree (so there is no cycle and every walk ends), each node has one
 //! parent, features and categories are in range, and numbers are finite.
 
-use crate::{
-    CategorySet, ColumnKind, Ensemble, ForestError, Link, Node, Split, Tree,
-};
+use crate::{CategorySet, ColumnKind, Ensemble, ForestError, Link, Node, Split, Tree};
 
 /// Marks a leaf in [`EnsembleArrays::feature`].
 pub const LEAF: i32 = -1;
@@ -24,7 +22,11 @@ pub struct Caps {
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { trees: 20_000, nodes: 20_000_000, depth: 512 }
+        Self {
+            trees: 20_000,
+            nodes: 20_000_000,
+            depth: 512,
+        }
     }
 }
 
@@ -96,7 +98,12 @@ impl Ensemble {
     ) -> Result<Self, ForestError> {
         let kinds = arrays.kinds()?;
         arrays.check_lengths(caps)?;
-        let mut reader = Reader { arrays, node: 0, value: 0, caps };
+        let mut reader = Reader {
+            arrays,
+            node: 0,
+            value: 0,
+            caps,
+        };
         let mut trees = Vec::with_capacity(arrays.tree_nodes.len());
         for index in 0..arrays.tree_nodes.len() {
             trees.push(reader.tree(index)?);
@@ -109,7 +116,11 @@ impl Ensemble {
             });
         }
         if link == Link::Logistic && arrays.base.len() != 1 {
-            return Err(ForestError::Shape { what: "outputs of a logistic model", expected: 1, found: arrays.base.len() });
+            return Err(ForestError::Shape {
+                what: "outputs of a logistic model",
+                expected: 1,
+                found: arrays.base.len(),
+            });
         }
         Ok(Self {
             kinds,
@@ -134,9 +145,17 @@ impl EnsembleArrays {
                 self.right.push(0);
                 let start = *value as usize;
                 let width = if tree.output.is_some() { 1 } else { outputs };
-                self.leaf_values.extend_from_slice(&tree.values[start..start + width]);
+                self.leaf_values
+                    .extend_from_slice(&tree.values[start..start + width]);
             }
-            Node::Inner { feature, split, missing_left, left, right, .. } => {
+            Node::Inner {
+                feature,
+                split,
+                missing_left,
+                left,
+                right,
+                ..
+            } => {
                 self.feature.push(i32::from(*feature));
                 self.missing_left.push(u8::from(*missing_left));
                 self.left.push(*left);
@@ -148,7 +167,8 @@ impl EnsembleArrays {
                     }
                     Split::Categories(set) => {
                         self.threshold.push(0.0);
-                        self.category_set.push((self.category_words.len() / 4) as i32);
+                        self.category_set
+                            .push((self.category_words.len() / 4) as i32);
                         self.category_words.extend_from_slice(&set.0);
                     }
                 }
@@ -158,14 +178,22 @@ impl EnsembleArrays {
 
     fn kinds(&self) -> Result<Vec<ColumnKind>, ForestError> {
         if self.cardinality.is_empty() || self.cardinality.len() >= usize::from(u16::MAX) {
-            return Err(ForestError::value("columns", self.cardinality.len(), "1 to 65534"));
+            return Err(ForestError::value(
+                "columns",
+                self.cardinality.len(),
+                "1 to 65534",
+            ));
         }
         self.cardinality
             .iter()
             .map(|&cardinality| match cardinality {
                 0 => Ok(ColumnKind::Number),
                 1..=ColumnKind::MAX_CATEGORIES => Ok(ColumnKind::Category { cardinality }),
-                _ => Err(ForestError::value("category cardinality", cardinality, "1 to 255")),
+                _ => Err(ForestError::value(
+                    "category cardinality",
+                    cardinality,
+                    "1 to 255",
+                )),
             })
             .collect()
     }
@@ -179,9 +207,17 @@ impl EnsembleArrays {
             return Err(ForestError::value("trees", trees, "1 to the cap on trees"));
         }
         if self.feature.len() > caps.nodes {
-            return Err(ForestError::value("nodes", self.feature.len(), "at most the cap on nodes"));
+            return Err(ForestError::value(
+                "nodes",
+                self.feature.len(),
+                "at most the cap on nodes",
+            ));
         }
-        let nodes = self.tree_nodes.iter().map(|&nodes| nodes as usize).sum::<usize>();
+        let nodes = self
+            .tree_nodes
+            .iter()
+            .map(|&nodes| nodes as usize)
+            .sum::<usize>();
         let lengths = [
             ("tree outputs", trees, self.tree_output.len()),
             ("node features", nodes, self.feature.len()),
@@ -191,12 +227,24 @@ impl EnsembleArrays {
             ("left children", nodes, self.left.len()),
             ("right children", nodes, self.right.len()),
             ("node covers", nodes, self.cover.len()),
-            ("importances", self.cardinality.len(), self.importances.len()),
-            ("category words", self.category_words.len() / 4 * 4, self.category_words.len()),
+            (
+                "importances",
+                self.cardinality.len(),
+                self.importances.len(),
+            ),
+            (
+                "category words",
+                self.category_words.len() / 4 * 4,
+                self.category_words.len(),
+            ),
         ];
         for (what, expected, found) in lengths {
             if expected != found {
-                return Err(ForestError::Shape { what, expected, found });
+                return Err(ForestError::Shape {
+                    what,
+                    expected,
+                    found,
+                });
             }
         }
         for (what, values) in [
@@ -234,7 +282,11 @@ impl Reader<'_> {
             own if own >= 0 && (own as usize) < arrays.base.len() => Some(own as u16),
             _ => return refuse(0, "the tree's output is out of range"),
         };
-        let width = if output.is_some() { 1 } else { arrays.base.len() };
+        let width = if output.is_some() {
+            1
+        } else {
+            arrays.base.len()
+        };
         let mut nodes = Vec::with_capacity(count);
         let mut values = Vec::new();
         let mut depths: Vec<Option<usize>> = vec![None; count];
@@ -255,7 +307,10 @@ impl Reader<'_> {
                 let Some(leaf) = arrays.leaf_values.get(self.value..self.value + width) else {
                     return refuse(local, "the leaf has no value");
                 };
-                nodes.push(Node::Leaf { value: values.len() as u32, cover });
+                nodes.push(Node::Leaf {
+                    value: values.len() as u32,
+                    cover,
+                });
                 values.extend_from_slice(leaf);
                 self.value += width;
                 continue;
@@ -276,7 +331,11 @@ impl Reader<'_> {
             });
         }
         self.node += count;
-        Ok(Tree { nodes, values, output })
+        Ok(Tree {
+            nodes,
+            values,
+            output,
+        })
     }
 
     fn inner(&self, at: usize, cover: f64) -> Result<Node, &'static str> {

@@ -61,13 +61,28 @@ fn bin_categories(values: &[f64], cardinality: u16) -> BinnedColumn {
     let codes: Vec<f64> = (0..cardinality).map(f64::from).collect();
     let bins = values
         .iter()
-        .map(|value| if value.is_nan() { MISSING } else { *value as u8 })
+        .map(|value| {
+            if value.is_nan() {
+                MISSING
+            } else {
+                *value as u8
+            }
+        })
         .collect();
-    BinnedColumn { bins, low: codes.clone(), high: codes, categorical: true }
+    BinnedColumn {
+        bins,
+        low: codes.clone(),
+        high: codes,
+        categorical: true,
+    }
 }
 
 fn bin_numbers(values: &[f64], max_bins: usize) -> BinnedColumn {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    let mut sorted: Vec<f64> = values
+        .iter()
+        .copied()
+        .filter(|value| !value.is_nan())
+        .collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let (low, high) = cut(&sorted, max_bins);
     let bins = values
@@ -80,7 +95,12 @@ fn bin_numbers(values: &[f64], max_bins: usize) -> BinnedColumn {
             }
         })
         .collect();
-    BinnedColumn { bins, low, high, categorical: false }
+    BinnedColumn {
+        bins,
+        low,
+        high,
+        categorical: false,
+    }
 }
 
 /// Cuts sorted values into bins of equal values where they fit, else of about equal weight.

@@ -50,39 +50,67 @@ impl Calibration {
                 let p = score.clamp(EDGE, 1.0 - EDGE);
                 sigmoid(a * p.ln() - b * (1.0 - p).ln() + c)
             }
-            Self::Isotonic { scores, probabilities } => interpolate(scores, probabilities, score),
+            Self::Isotonic {
+                scores,
+                probabilities,
+            } => interpolate(scores, probabilities, score),
         }
     }
 
     /// Checks numbers that came from outside.
     pub fn check(&self) -> Result<(), ForestError> {
-        let refuse = |what, found: String, expected| Err(ForestError::Value { what, found, expected });
+        let refuse = |what, found: String, expected| {
+            Err(ForestError::Value {
+                what,
+                found,
+                expected,
+            })
+        };
         match self {
             Self::Identity => Ok(()),
             Self::Platt { slope, intercept } => {
                 if slope.is_finite() && intercept.is_finite() && *slope >= 0.0 {
                     Ok(())
                 } else {
-                    refuse("a Platt parameter", format!("{slope}, {intercept}"), "finite, with a slope not negative")
+                    refuse(
+                        "a Platt parameter",
+                        format!("{slope}, {intercept}"),
+                        "finite, with a slope not negative",
+                    )
                 }
             }
             Self::Beta { a, b, c } => {
                 if a.is_finite() && b.is_finite() && c.is_finite() && *a >= 0.0 && *b >= 0.0 {
                     Ok(())
                 } else {
-                    refuse("a beta parameter", format!("{a}, {b}, {c}"), "finite, with a and b not negative")
+                    refuse(
+                        "a beta parameter",
+                        format!("{a}, {b}, {c}"),
+                        "finite, with a and b not negative",
+                    )
                 }
             }
-            Self::Isotonic { scores, probabilities } => {
+            Self::Isotonic {
+                scores,
+                probabilities,
+            } => {
                 let rising = |values: &[f64]| {
                     values.iter().all(|value| value.is_finite())
                         && values.windows(2).all(|pair| pair[0] <= pair[1])
                 };
                 let inside = probabilities.iter().all(|p| (0.0..=1.0).contains(p));
                 if scores.is_empty() || scores.len() != probabilities.len() {
-                    refuse("isotonic corners", scores.len().to_string(), "as many scores as probabilities, at least one")
+                    refuse(
+                        "isotonic corners",
+                        scores.len().to_string(),
+                        "as many scores as probabilities, at least one",
+                    )
                 } else if !(rising(scores) && rising(probabilities) && inside) {
-                    refuse("an isotonic corner", "one out of order or range".to_owned(), "rising scores and probabilities in 0 to 1")
+                    refuse(
+                        "an isotonic corner",
+                        "one out of order or range".to_owned(),
+                        "rising scores and probabilities in 0 to 1",
+                    )
                 } else {
                     Ok(())
                 }
@@ -100,7 +128,11 @@ fn interpolate(xs: &[f64], ys: &[f64], x: f64) -> f64 {
         return ys[right - 1];
     }
     let (x0, x1, y0, y1) = (xs[right - 1], xs[right], ys[right - 1], ys[right]);
-    if x1 > x0 { y0 + (y1 - y0) * (x - x0) / (x1 - x0) } else { y1 }
+    if x1 > x0 {
+        y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+    } else {
+        y1
+    }
 }
 
 /// One scored row of known outcome.
@@ -116,13 +148,28 @@ pub struct Outcome {
 
 fn check_outcomes(outcomes: &[Outcome]) -> Result<(), ForestError> {
     let weight_of = |positive| -> f64 {
-        outcomes.iter().filter(|o| o.positive == positive).map(|o| o.weight).sum()
+        outcomes
+            .iter()
+            .filter(|o| o.positive == positive)
+            .map(|o| o.weight)
+            .sum()
     };
-    if !outcomes.iter().all(|o| o.score.is_finite() && o.weight.is_finite() && o.weight >= 0.0) {
-        return Err(ForestError::value("an outcome", "not finite", "finite scores and weights"));
+    if !outcomes
+        .iter()
+        .all(|o| o.score.is_finite() && o.weight.is_finite() && o.weight >= 0.0)
+    {
+        return Err(ForestError::value(
+            "an outcome",
+            "not finite",
+            "finite scores and weights",
+        ));
     }
     if weight_of(true) <= 0.0 || weight_of(false) <= 0.0 {
-        return Err(ForestError::value("outcomes", "of one class", "rows of both classes"));
+        return Err(ForestError::value(
+            "outcomes",
+            "of one class",
+            "rows of both classes",
+        ));
     }
     Ok(())
 }
@@ -131,69 +178,125 @@ fn check_outcomes(outcomes: &[Outcome]) -> Result<(), ForestError> {
 struct Block {
     first: f64,
     last: f64,
+    /// Mean score.
+    centre: f64,
     mean: f64,
     weight: f64,
 }
 
-/// Fits isotonic regression by pooling adjacent violators.
-pub fn fit_isotonic(outcomes: &[Outcome]) -> Result<Calibration, ForestError> {
-    check_outcomes(outcomes)?;
-    let mut sorted: Vec<Outcome> = outcomes.iter().copied().filter(|o| o.weight > 0.0).collect();
-    sorted.sort_by(|a, b| a.score.total_cmp(&b.score));
-    let mut blocks: Vec<Block> = Vec::new();
-    for outcome in sorted {
-        let value = f64::from(u8::from(outcome.positive));
-        match blocks.last_mut() {
-            Some(block) if block.first == outcome.score => {
-                let weight = block.weight + outcome.weight;
-                block.mean += (value - block.mean) * outcome.weight / weight;
-                block.weight = weight;
-            }
-            _ => blocks.push(Block {
-                first: outcome.score,
-                last: outcome.score,
-                mean: value,
-                weight: outcome.weight,
-            }),
+impl Block {
+    fn of(outcome: &Outcome) -> Self {
+        Self {
+            first: outcome.score,
+            last: outcome.score,
+            centre: outcome.score,
+            mean: f64::from(u8::from(outcome.positive)),
+            weight: outcome.weight,
         }
     }
+
+    /// This block and the one after it as one.
+    fn with(&self, next: &Self) -> Self {
+        let weight = self.weight + next.weight;
+        let share = next.weight / weight;
+        Self {
+            first: self.first,
+            last: next.last,
+            centre: self.centre + (next.centre - self.centre) * share,
+            mean: self.mean + (next.mean - self.mean) * share,
+            weight,
+        }
+    }
+}
+
+/// Fits isotonic regression by pooling adjacent violators.
+pub fn fit_isotonic(outcomes: &[Outcome]) -> Result<Calibration, ForestError> {
+    let (mut scores, mut probabilities) = (Vec::new(), Vec::new());
+    for block in pooled_blocks(outcomes)? {
+        scores.push(block.first);
+        probabilities.push(block.mean);
+        if block.last > block.first {
+            scores.push(block.last);
+            probabilities.push(block.mean);
+        }
+    }
+    Ok(Calibration::Isotonic {
+        scores,
+        probabilities,
+    })
+}
+
+/// Fits centred isotonic regression (Oron & Flournoy 2017): each pooled block is one corner at
+/// its mean score. Where isotonic regression is flat, this rises, so that it keeps the order of
+/// all scores and a decision line can lie anywhere between them. Beyond the outermost centres
+/// the line goes half of the way that is left to certainty.
+pub fn fit_centred_isotonic(outcomes: &[Outcome]) -> Result<Calibration, ForestError> {
+    let blocks = pooled_blocks(outcomes)?;
+    let (mut scores, mut probabilities) = (Vec::new(), Vec::new());
+    if let Some(block) = blocks.first().filter(|block| block.first < block.centre) {
+        scores.push(block.first);
+        probabilities.push(block.mean / 2.0);
+    }
+    for block in &blocks {
+        scores.push(block.centre);
+        probabilities.push(block.mean);
+    }
+    if let Some(block) = blocks.last().filter(|block| block.last > block.centre) {
+        scores.push(block.last);
+        probabilities.push(f64::midpoint(block.mean, 1.0));
+    }
+    Ok(Calibration::Isotonic {
+        scores,
+        probabilities,
+    })
+}
+
+/// Outcomes by ascending score, pooled until their share of positives rises.
+fn pooled_blocks(outcomes: &[Outcome]) -> Result<Vec<Block>, ForestError> {
+    check_outcomes(outcomes)?;
+    let mut sorted: Vec<Outcome> = outcomes
+        .iter()
+        .copied()
+        .filter(|o| o.weight > 0.0)
+        .collect();
+    sorted.sort_by(|a, b| a.score.total_cmp(&b.score));
     let mut pooled: Vec<Block> = Vec::new();
-    for mut block in blocks {
+    // Equal scores are one block before anything is pooled.
+    for equal in sorted.chunk_by(|a, b| a.score == b.score) {
+        let ones = equal.iter().map(Block::of);
+        let Some(mut block) = ones.reduce(|block, next| block.with(&next)) else { continue };
         while let Some(before) = pooled.last() {
             if before.mean < block.mean {
                 break;
             }
-            let weight = before.weight + block.weight;
-            block.mean = (before.mean * before.weight + block.mean * block.weight) / weight;
-            block.weight = weight;
-            block.first = before.first;
+            block = before.with(&block);
             pooled.pop();
         }
         pooled.push(block);
     }
-    let (mut scores, mut probabilities) = (Vec::new(), Vec::new());
-    for block in pooled {
-        let mean = block.mean.clamp(0.0, 1.0);
-        scores.push(block.first);
-        probabilities.push(mean);
-        if block.last > block.first {
-            scores.push(block.last);
-            probabilities.push(mean);
-        }
+    for block in &mut pooled {
+        block.mean = block.mean.clamp(0.0, 1.0);
+        // Rounding must not carry a mean out of its block.
+        block.centre = block.centre.clamp(block.first, block.last);
     }
-    Ok(Calibration::Isotonic { scores, probabilities })
+    Ok(pooled)
 }
 
 /// Fits Platt scaling by Newton's method on the log loss.
 pub fn fit_platt(outcomes: &[Outcome]) -> Result<Calibration, ForestError> {
     check_outcomes(outcomes)?;
-    let rows: Vec<([f64; 3], bool, f64)> =
-        outcomes.iter().map(|o| ([o.score, 0.0, 1.0], o.positive, o.weight)).collect();
+    let rows: Vec<([f64; 3], bool, f64)> = outcomes
+        .iter()
+        .map(|o| ([o.score, 0.0, 1.0], o.positive, o.weight))
+        .collect();
     let [slope, _, intercept] = logistic_regression(&rows, [true, false, true]);
     if slope < 0.0 {
         // A score that ranks the wrong way round carries no probability; fall to the base rate.
         let [_, _, intercept] = logistic_regression(&rows, [false, false, true]);
-        return Ok(Calibration::Platt { slope: 0.0, intercept });
+        return Ok(Calibration::Platt {
+            slope: 0.0,
+            intercept,
+        });
     }
     Ok(Calibration::Platt { slope, intercept })
 }
@@ -218,7 +321,11 @@ pub fn fit_beta(outcomes: &[Outcome]) -> Result<Calibration, ForestError> {
         }
     }
     let [a, b, c] = fitted;
-    Ok(Calibration::Beta { a: a.max(0.0), b: b.max(0.0), c })
+    Ok(Calibration::Beta {
+        a: a.max(0.0),
+        b: b.max(0.0),
+        c,
+    })
 }
 
 /// Weighted logistic regression on three inputs, of which unused ones keep the factor 0.

@@ -37,7 +37,11 @@ impl Matrix {
             });
         }
         if columns.len() >= usize::from(u16::MAX) {
-            return Err(ForestError::value("columns", columns.len(), "fewer than 65535"));
+            return Err(ForestError::value(
+                "columns",
+                columns.len(),
+                "fewer than 65535",
+            ));
         }
         let rows = columns.first().map_or(0, Vec::len);
         for (column, kind) in columns.iter().zip(&kinds) {
@@ -51,10 +55,18 @@ impl Matrix {
             if let ColumnKind::Category { cardinality } = kind {
                 check_categories(column, *cardinality)?;
             } else if let Some(bad) = column.iter().find(|value| value.is_infinite()) {
-                return Err(ForestError::value("a matrix value", bad, "finite, or NaN for missing"));
+                return Err(ForestError::value(
+                    "a matrix value",
+                    bad,
+                    "finite, or NaN for missing",
+                ));
             }
         }
-        Ok(Self { rows, columns, kinds })
+        Ok(Self {
+            rows,
+            columns,
+            kinds,
+        })
     }
 
     /// Number of rows.
@@ -88,7 +100,10 @@ impl Matrix {
     pub fn select_columns(&self, indices: &[usize]) -> Self {
         Self {
             rows: self.rows,
-            columns: indices.iter().map(|&index| self.columns[index].clone()).collect(),
+            columns: indices
+                .iter()
+                .map(|&index| self.columns[index].clone())
+                .collect(),
             kinds: indices.iter().map(|&index| self.kinds[index]).collect(),
         }
     }
@@ -110,14 +125,21 @@ impl Matrix {
 
 fn check_categories(column: &[f64], cardinality: u16) -> Result<(), ForestError> {
     if cardinality == 0 || cardinality > ColumnKind::MAX_CATEGORIES {
-        return Err(ForestError::value("category cardinality", cardinality, "1 to 255"));
+        return Err(ForestError::value(
+            "category cardinality",
+            cardinality,
+            "1 to 255",
+        ));
     }
     let limit = f64::from(cardinality);
-    match column
-        .iter()
-        .find(|value| !(value.is_nan() || (**value >= 0.0 && **value < limit && value.fract() == 0.0)))
-    {
-        Some(bad) => Err(ForestError::value("a category code", bad, "an integer below the cardinality")),
+    match column.iter().find(|value| {
+        !(value.is_nan() || (**value >= 0.0 && **value < limit && value.fract() == 0.0))
+    }) {
+        Some(bad) => Err(ForestError::value(
+            "a category code",
+            bad,
+            "an integer below the cardinality",
+        )),
         None => Ok(()),
     }
 }
@@ -144,26 +166,50 @@ impl<'a> TrainingSet<'a> {
             return Err(ForestError::value("rows", 0, "at least one"));
         }
         if target.len() != rows {
-            return Err(ForestError::Shape { what: "targets", expected: rows, found: target.len() });
+            return Err(ForestError::Shape {
+                what: "targets",
+                expected: rows,
+                found: target.len(),
+            });
         }
         if !(2..=1024).contains(&classes) {
             return Err(ForestError::value("classes", classes, "2 to 1024"));
         }
         if let Some(bad) = target.iter().find(|class| **class as usize >= classes) {
-            return Err(ForestError::value("a target class", bad, "below the number of classes"));
+            return Err(ForestError::value(
+                "a target class",
+                bad,
+                "below the number of classes",
+            ));
         }
         if let Some(weights) = weights {
             if weights.len() != rows {
-                return Err(ForestError::Shape { what: "weights", expected: rows, found: weights.len() });
+                return Err(ForestError::Shape {
+                    what: "weights",
+                    expected: rows,
+                    found: weights.len(),
+                });
             }
-            if let Some(bad) = weights.iter().find(|weight| !(weight.is_finite() && **weight >= 0.0)) {
-                return Err(ForestError::value("a row weight", bad, "finite and not negative"));
+            if let Some(bad) = weights
+                .iter()
+                .find(|weight| !(weight.is_finite() && **weight >= 0.0))
+            {
+                return Err(ForestError::value(
+                    "a row weight",
+                    bad,
+                    "finite and not negative",
+                ));
             }
             if weights.iter().sum::<f64>() <= 0.0 {
                 return Err(ForestError::value("the sum of row weights", 0, "positive"));
             }
         }
-        Ok(Self { matrix, target, classes, weights })
+        Ok(Self {
+            matrix,
+            target,
+            classes,
+            weights,
+        })
     }
 
     pub(crate) fn weight(&self, row: usize) -> f64 {

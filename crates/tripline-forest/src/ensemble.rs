@@ -42,7 +42,11 @@ impl Ensemble {
 
     /// Number of classes.
     pub fn classes(&self) -> usize {
-        if self.outputs() == 1 { 2 } else { self.outputs() }
+        if self.outputs() == 1 {
+            2
+        } else {
+            self.outputs()
+        }
     }
 
     /// How margins become probabilities.
@@ -106,13 +110,16 @@ impl Ensemble {
         }
         let outputs = self.outputs();
         let mut margins = vec![0.0; matrix.rows() * outputs];
-        margins.par_chunks_mut(outputs * 256).enumerate().for_each(|(chunk, part)| {
-            let mut row = Vec::with_capacity(self.width());
-            for (offset, out) in part.chunks_mut(outputs).enumerate() {
-                matrix.copy_row(chunk * 256 + offset, &mut row);
-                self.margins_into(&row, out);
-            }
-        });
+        margins
+            .par_chunks_mut(outputs * 256)
+            .enumerate()
+            .for_each(|(chunk, part)| {
+                let mut row = Vec::with_capacity(self.width());
+                for (offset, out) in part.chunks_mut(outputs).enumerate() {
+                    matrix.copy_row(chunk * 256 + offset, &mut row);
+                    self.margins_into(&row, out);
+                }
+            });
         Ok(margins)
     }
 
@@ -129,7 +136,11 @@ impl Ensemble {
     /// `link`. The parts must have the same columns.
     pub fn weighted_sum(parts: Vec<(f64, Self)>, link: Link) -> Result<Self, ForestError> {
         let Some((_, first)) = parts.first() else {
-            return Err(ForestError::value("parts of an ensemble", 0, "at least one"));
+            return Err(ForestError::value(
+                "parts of an ensemble",
+                0,
+                "at least one",
+            ));
         };
         let mut joined = Self {
             kinds: first.kinds.clone(),

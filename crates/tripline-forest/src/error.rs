@@ -41,6 +41,10 @@ impl ForestError {
         found: impl std::fmt::Display,
         expected: &'static str,
     ) -> Self {
-        Self::Value { what, found: found.to_string(), expected }
+        Self::Value {
+            what,
+            found: found.to_string(),
+            expected,
+        }
     }
 }

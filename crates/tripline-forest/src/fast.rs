@@ -83,7 +83,12 @@ impl Compiled {
         let mut thresholds: Vec<Vec<f64>> = vec![Vec::new(); width];
         for tree in &ensemble.trees {
             for node in &tree.nodes {
-                if let Node::Inner { feature, split: Split::Threshold(threshold), .. } = node {
+                if let Node::Inner {
+                    feature,
+                    split: Split::Threshold(threshold),
+                    ..
+                } = node
+                {
                     thresholds[usize::from(*feature)].push(*threshold);
                 }
             }
@@ -92,11 +97,19 @@ impl Compiled {
             list.sort_unstable_by(f64::total_cmp);
             list.dedup();
         }
-        let codes_fit = thresholds.iter().all(|list| list.len() < usize::from(MISSING));
+        let codes_fit = thresholds
+            .iter()
+            .all(|list| list.len() < usize::from(MISSING));
         let trees = ensemble
             .trees
             .iter()
-            .map(|tree| if codes_fit { Questions::of(&tree.nodes, &thresholds) } else { None })
+            .map(|tree| {
+                if codes_fit {
+                    Questions::of(&tree.nodes, &thresholds)
+                } else {
+                    None
+                }
+            })
             .collect();
         let base_values = (0..ensemble.outputs())
             .map(|output| {
@@ -109,7 +122,12 @@ impl Compiled {
                         .sum::<f64>()
             })
             .collect();
-        Self { ensemble, thresholds, trees, base_values }
+        Self {
+            ensemble,
+            thresholds,
+            trees,
+            base_values,
+        }
     }
 
     /// The ensemble this was made from.
@@ -200,7 +218,10 @@ impl Compiled {
         let mut contributions = vec![0.0; self.ensemble.width()];
         self.encode(row, scratch);
         self.explain_encoded(row, output, scratch, &mut contributions);
-        Explanation { base_value: self.base_values[output], contributions }
+        Explanation {
+            base_value: self.base_values[output],
+            contributions,
+        }
     }
 
     fn remember(
@@ -212,11 +233,16 @@ impl Compiled {
         dense: &mut [f64],
     ) -> usize {
         let tree = &self.ensemble.trees[index];
-        let leaf = shap::add_answered(tree, |node| word >> questions.bit_of_node[node] & 1 == 1, dense);
+        let leaf = shap::add_answered(
+            tree,
+            |node| word >> questions.bit_of_node[node] & 1 == 1,
+            dense,
+        );
         let at = memo.insert(word, questions.features.len() + 1);
         memo.entries.push(tree.values[leaf]);
         for &feature in &questions.features {
-            memo.entries.push(std::mem::take(&mut dense[usize::from(feature)]));
+            memo.entries
+                .push(std::mem::take(&mut dense[usize::from(feature)]));
         }
         at
     }
@@ -231,7 +257,10 @@ impl Scratch {
 
 impl Questions {
     fn of(nodes: &[Node], thresholds: &[Vec<f64>]) -> Option<Self> {
-        let inner = nodes.iter().filter(|node| matches!(node, Node::Inner { .. })).count();
+        let inner = nodes
+            .iter()
+            .filter(|node| matches!(node, Node::Inner { .. }))
+            .count();
         if inner > MAX_QUESTIONS {
             return None;
         }
@@ -243,7 +272,15 @@ impl Questions {
         };
         let mut category_nodes = Vec::new();
         for (index, node) in nodes.iter().enumerate() {
-            let Node::Inner { feature, split, missing_left, .. } = node else { continue };
+            let Node::Inner {
+                feature,
+                split,
+                missing_left,
+                ..
+            } = node
+            else {
+                continue;
+            };
             let (feature, missing_left) = (*feature, *missing_left);
             questions.features.push(feature);
             match split {
@@ -251,11 +288,19 @@ impl Questions {
                     let list = &thresholds[usize::from(feature)];
                     let code = list.partition_point(|other| other < threshold) as u16;
                     questions.bit_of_node[index] = questions.thresholds.len() as u8;
-                    questions.thresholds.push(Threshold { feature, code, missing_left });
+                    questions.thresholds.push(Threshold {
+                        feature,
+                        code,
+                        missing_left,
+                    });
                 }
                 Split::Categories(set) => {
                     category_nodes.push(index);
-                    questions.categories.push(Category { feature, set: *set, missing_left });
+                    questions.categories.push(Category {
+                        feature,
+                        set: *set,
+                        missing_left,
+                    });
                 }
             }
         }
@@ -276,8 +321,16 @@ impl Questions {
         }
         for (position, question) in self.categories.iter().enumerate() {
             let code = codes[usize::from(question.feature)];
-            let value = if code == MISSING { f64::NAN } else { f64::from(code) };
-            let left = goes_left(&Split::Categories(question.set), question.missing_left, value);
+            let value = if code == MISSING {
+                f64::NAN
+            } else {
+                f64::from(code)
+            };
+            let left = goes_left(
+                &Split::Categories(question.set),
+                question.missing_left,
+                value,
+            );
             word |= u64::from(left) << (self.thresholds.len() + position);
         }
         word

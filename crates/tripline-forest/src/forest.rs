@@ -107,7 +107,10 @@ impl ForestParams {
         Self {
             trees,
             bootstrap: true,
-            tree: TreeParams { max_features: MaxFeatures::Sqrt, ..TreeParams::default() },
+            tree: TreeParams {
+                max_features: MaxFeatures::Sqrt,
+                ..TreeParams::default()
+            },
             seed,
         }
     }
@@ -122,7 +125,12 @@ impl ForestParams {
 
     /// A single decision tree.
     pub fn decision_tree(tree: TreeParams, seed: u64) -> Self {
-        Self { trees: 1, bootstrap: false, tree, seed }
+        Self {
+            trees: 1,
+            bootstrap: false,
+            tree,
+            seed,
+        }
     }
 }
 
@@ -148,8 +156,9 @@ pub fn fit(set: &TrainingSet<'_>, params: &ForestParams) -> Result<Ensemble, For
                     *weight *= f64::from(count);
                 }
             }
-            let sampled =
-                (0..rows as u32).filter(|row| weights[*row as usize] > 0.0).collect::<Vec<u32>>();
+            let sampled = (0..rows as u32)
+                .filter(|row| weights[*row as usize] > 0.0)
+                .collect::<Vec<u32>>();
             let sample = Sample {
                 binned: &binned,
                 target: set.target,
@@ -167,7 +176,11 @@ pub fn fit(set: &TrainingSet<'_>, params: &ForestParams) -> Result<Ensemble, For
         for (sum, own) in importances.iter_mut().zip(normalise(grown.gains)) {
             *sum += own;
         }
-        let mut tree = if set.classes == 2 { keep_class_one(grown.tree) } else { grown.tree };
+        let mut tree = if set.classes == 2 {
+            keep_class_one(grown.tree)
+        } else {
+            grown.tree
+        };
         tree.scale(1.0 / params.trees as f64);
         trees.push(tree);
     }

@@ -80,19 +80,30 @@ impl Default for GbdtParams {
 
 impl GbdtParams {
     fn check(&self, set: &TrainingSet<'_>) -> Result<(), ForestError> {
-        let refuse = |what, found: String, expected| Err(ForestError::Value { what, found, expected });
+        let refuse = |what, found: String, expected| {
+            Err(ForestError::Value {
+                what,
+                found,
+                expected,
+            })
+        };
         if !(1..=100_000).contains(&self.rounds) {
             return refuse("rounds", self.rounds.to_string(), "1 to 100000");
         }
         if !(self.learning_rate > 0.0 && self.learning_rate <= 1.0) {
-            return refuse("learning_rate", self.learning_rate.to_string(), "above 0, at most 1");
+            return refuse(
+                "learning_rate",
+                self.learning_rate.to_string(),
+                "above 0, at most 1",
+            );
         }
         if !(2..=65_536).contains(&self.max_leaves) {
             return refuse("max_leaves", self.max_leaves.to_string(), "2 to 65536");
         }
-        for (what, share) in
-            [("row_fraction", self.row_fraction), ("feature_fraction", self.feature_fraction)]
-        {
+        for (what, share) in [
+            ("row_fraction", self.row_fraction),
+            ("feature_fraction", self.feature_fraction),
+        ] {
             if !(share > 0.0 && share <= 1.0) {
                 return refuse(what, share.to_string(), "above 0, at most 1");
             }
@@ -109,7 +120,11 @@ impl GbdtParams {
                 });
             }
             if set.classes != 2 {
-                return refuse("classes", set.classes.to_string(), "2 with monotone constraints");
+                return refuse(
+                    "classes",
+                    set.classes.to_string(),
+                    "2 with monotone constraints",
+                );
             }
         }
         Ok(())
@@ -137,7 +152,12 @@ pub fn fit(
     let base = prior_margins(set, outputs);
     let binned = Binned::new(set.matrix, params.max_bins);
     let mut booster = Booster {
-        margins: base.iter().copied().cycle().take(set.matrix.rows() * outputs).collect(),
+        margins: base
+            .iter()
+            .copied()
+            .cycle()
+            .take(set.matrix.rows() * outputs)
+            .collect(),
         gradients: vec![(0.0, 0.0); set.matrix.rows()],
         gains: vec![0.0; set.matrix.width()],
         trees: Vec::new(),
@@ -150,8 +170,14 @@ pub fn fit(
     for round in 0..params.rounds {
         booster.round(round);
         if let Some(watch) = &mut watch {
-            watch.observe(&booster.trees[booster.trees.len() - outputs..], booster.trees.len());
-            if params.patience.is_some_and(|patience| watch.rounds_since_best >= patience) {
+            watch.observe(
+                &booster.trees[booster.trees.len() - outputs..],
+                booster.trees.len(),
+            );
+            if params
+                .patience
+                .is_some_and(|patience| watch.rounds_since_best >= patience)
+            {
                 break;
             }
         }
@@ -160,9 +186,19 @@ pub fn fit(
     if let (Some(watch), Some(_)) = (watch, params.patience) {
         trees.truncate(watch.best_trees);
     }
-    let link = if outputs == 1 { Link::Logistic } else { Link::Softmax };
+    let link = if outputs == 1 {
+        Link::Logistic
+    } else {
+        Link::Softmax
+    };
     let importances = normalise(booster.gains);
-    Ok(Ensemble { kinds: set.matrix.kinds().to_vec(), base, link, trees, importances })
+    Ok(Ensemble {
+        kinds: set.matrix.kinds().to_vec(),
+        base,
+        link,
+        trees,
+        importances,
+    })
 }
 
 /// The margins that make every probability the class share.
@@ -213,14 +249,19 @@ impl Booster<'_> {
             self.derive(output, probabilities.as_deref());
             let sampled: Vec<u32> = (0..rows as u32)
                 .filter(|row| {
-                    let drawn = self.params.row_fraction >= 1.0
-                        || random.unit() < self.params.row_fraction;
+                    let drawn =
+                        self.params.row_fraction >= 1.0 || random.unit() < self.params.row_fraction;
                     drawn && self.set.weight(*row as usize) > 0.0
                 })
                 .collect();
             let features = draw_features(self.set.matrix.width(), self.params, &mut random);
-            let mut grown =
-                grow::grow(self.binned, &self.gradients, sampled, &features, self.params);
+            let mut grown = grow::grow(
+                self.binned,
+                &self.gradients,
+                sampled,
+                &features,
+                self.params,
+            );
             grown.tree.output = Some(output as u16);
             for (sum, own) in self.gains.iter_mut().zip(&grown.gains) {
                 *sum += own;
@@ -243,7 +284,10 @@ impl Booster<'_> {
                 let y = f64::from(u8::from(target == output));
                 // Friedman's factor K/(K−1) makes two outputs step like one of log-odds.
                 let factor = outputs as f64 / (outputs - 1) as f64;
-                (weight * (p - y), weight * (factor * p * (1.0 - p)).max(1e-16))
+                (
+                    weight * (p - y),
+                    weight * (factor * p * (1.0 - p)).max(1e-16),
+                )
             } else {
                 let p = sigmoid(self.margins[row]);
                 let y = target as f64;
@@ -298,7 +342,12 @@ impl<'a> Watch<'a> {
         Self {
             set,
             rows,
-            margins: base.iter().copied().cycle().take(count * base.len()).collect(),
+            margins: base
+                .iter()
+                .copied()
+                .cycle()
+                .take(count * base.len())
+                .collect(),
             outputs: base.len(),
             best_loss: f64::INFINITY,
             best_trees: 0,
@@ -311,8 +360,11 @@ impl<'a> Watch<'a> {
         let mut loss = 0.0;
         let mut total = 0.0;
         let mut shares = vec![0.0; self.outputs];
-        for (index, (row, margins)) in
-            self.rows.chunks(width).zip(self.margins.chunks_mut(self.outputs)).enumerate()
+        for (index, (row, margins)) in self
+            .rows
+            .chunks(width)
+            .zip(self.margins.chunks_mut(self.outputs))
+            .enumerate()
         {
             for (output, tree) in new_trees.iter().enumerate() {
                 margins[output] += tree.values[tree.leaf(row)];

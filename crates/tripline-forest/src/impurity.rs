@@ -2,7 +2,7 @@
 //! Trees*, 1984) on binned columns.
 
 use crate::{
-    Node, SplitMix64, Split, Tree,
+    Node, Split, SplitMix64, Tree,
     binning::{Binned, BinnedColumn, MISSING},
     forest::{Criterion, Splitter, TreeParams},
     tree::CategorySet,
@@ -30,7 +30,11 @@ pub(crate) struct Grown {
 pub(crate) fn grow(sample: Sample<'_>, params: &TreeParams, random: SplitMix64) -> Grown {
     let features = sample.binned.columns.len();
     let mut grower = Grower {
-        tree: Tree { nodes: Vec::new(), values: Vec::new(), output: None },
+        tree: Tree {
+            nodes: Vec::new(),
+            values: Vec::new(),
+            output: None,
+        },
         gains: vec![0.0; features],
         order: (0..features).collect(),
         groups: Groups::new(sample.classes),
@@ -44,7 +48,10 @@ pub(crate) fn grow(sample: Sample<'_>, params: &TreeParams, random: SplitMix64) 
         random,
     };
     grower.run();
-    Grown { tree: grower.tree, gains: grower.gains }
+    Grown {
+        tree: grower.tree,
+        gains: grower.gains,
+    }
 }
 
 struct Grower<'a> {
@@ -81,7 +88,12 @@ struct Choice {
 
 impl Grower<'_> {
     fn run(&mut self) {
-        let mut tasks = vec![Task { start: 0, end: self.rows.len(), depth: 0, parent: None }];
+        let mut tasks = vec![Task {
+            start: 0,
+            end: self.rows.len(),
+            depth: 0,
+            parent: None,
+        }];
         while let Some(task) = tasks.pop() {
             let index = self.tree.nodes.len();
             if let Some((parent, is_left)) = task.parent
@@ -104,13 +116,25 @@ impl Grower<'_> {
                         cover,
                     });
                     let depth = task.depth + 1;
-                    let right = Task { start: middle, end: task.end, depth, parent: Some((index, false)) };
-                    let left = Task { start: task.start, end: middle, depth, parent: Some((index, true)) };
+                    let right = Task {
+                        start: middle,
+                        end: task.end,
+                        depth,
+                        parent: Some((index, false)),
+                    };
+                    let left = Task {
+                        start: task.start,
+                        end: middle,
+                        depth,
+                        parent: Some((index, true)),
+                    };
                     tasks.extend([right, left]);
                 }
                 None => {
                     let value = self.tree.values.len() as u32;
-                    self.tree.values.extend(totals.iter().map(|weight| weight / cover));
+                    self.tree
+                        .values
+                        .extend(totals.iter().map(|weight| weight / cover));
                     self.tree.nodes.push(Node::Leaf { value, cover });
                 }
             }
@@ -131,7 +155,10 @@ impl Grower<'_> {
         let pure = totals.iter().filter(|weight| **weight > 0.0).count() < 2;
         if pure
             || count < self.params.min_samples_split.max(2)
-            || self.params.max_depth.is_some_and(|limit| task.depth >= limit)
+            || self
+                .params
+                .max_depth
+                .is_some_and(|limit| task.depth >= limit)
         {
             return None;
         }
@@ -152,7 +179,12 @@ impl Grower<'_> {
                 continue;
             }
             visited += 1;
-            let search = Search { column, totals, params: self.params, feature };
+            let search = Search {
+                column,
+                totals,
+                params: self.params,
+                feature,
+            };
             let found = match self.params.splitter {
                 Splitter::Best => search.best(&mut self.groups),
                 Splitter::Random => search.random(&mut self.groups, &mut self.random),
@@ -240,7 +272,8 @@ impl Groups {
         self.weights.clear();
         if rows.len() < SORT_BELOW {
             self.pairs.clear();
-            self.pairs.extend(rows.iter().map(|&row| (column.bins[row as usize], row)));
+            self.pairs
+                .extend(rows.iter().map(|&row| (column.bins[row as usize], row)));
             self.pairs.sort_unstable();
             for &(bin, row) in &self.pairs {
                 if self.bins.last() != Some(&bin) {
@@ -283,10 +316,15 @@ impl Groups {
         };
         let mut order: Vec<usize> = (0..self.len()).collect();
         order.sort_by(|&a, &b| {
-            share(a).total_cmp(&share(b)).then_with(|| self.bins[a].cmp(&self.bins[b]))
+            share(a)
+                .total_cmp(&share(b))
+                .then_with(|| self.bins[a].cmp(&self.bins[b]))
         });
         self.bins = order.iter().map(|&group| self.bins[group]).collect();
-        let weights = order.iter().flat_map(|&group| self.weights_of(group).to_vec()).collect();
+        let weights = order
+            .iter()
+            .flat_map(|&group| self.weights_of(group).to_vec())
+            .collect();
         self.counts = order.iter().map(|&group| self.counts[group]).collect();
         self.weights = weights;
     }
@@ -352,7 +390,8 @@ impl Search<'_> {
             if left_rows < minimum || rows - left_rows < minimum {
                 continue;
             }
-            let score = self.params.criterion.weighted(&left) + self.params.criterion.weighted(&right);
+            let score =
+                self.params.criterion.weighted(&left) + self.params.criterion.weighted(&right);
             if best.is_none_or(|(_, least)| score < least) {
                 best = Some((group, score));
             }
@@ -387,7 +426,8 @@ impl Search<'_> {
             };
         }
         let threshold = if last_left + 1 < known {
-            self.column.threshold_between(groups.bins[last_left], groups.bins[last_left + 1])
+            self.column
+                .threshold_between(groups.bins[last_left], groups.bins[last_left + 1])
         } else {
             // Every known value goes left: the question is only whether the value is missing.
             f64::MAX
@@ -400,7 +440,12 @@ impl Search<'_> {
             let all: u32 = groups.counts.iter().sum();
             left * 2 >= all
         };
-        Choice { feature: self.feature, split: Split::Threshold(threshold), missing_left, score }
+        Choice {
+            feature: self.feature,
+            split: Split::Threshold(threshold),
+            missing_left,
+            score,
+        }
     }
 
     /// One random cut, as in extremely randomised trees (Geurts, Ernst, Wehenkel, Machine
@@ -413,7 +458,10 @@ impl Search<'_> {
             let mut order: Vec<usize> = (0..groups.len()).collect();
             random.shuffle(&mut order);
             groups.bins = order.iter().map(|&group| groups.bins[group]).collect();
-            let weights = order.iter().flat_map(|&g| groups.weights_of(g).to_vec()).collect();
+            let weights = order
+                .iter()
+                .flat_map(|&g| groups.weights_of(g).to_vec())
+                .collect();
             groups.counts = order.iter().map(|&group| groups.counts[group]).collect();
             groups.weights = weights;
             random.below(groups.len() - 1)
@@ -453,7 +501,12 @@ impl Search<'_> {
         if left_rows < minimum || rows - left_rows < minimum {
             return None;
         }
-        let right: Vec<f64> = self.totals.iter().zip(&left).map(|(all, left)| all - left).collect();
+        let right: Vec<f64> = self
+            .totals
+            .iter()
+            .zip(&left)
+            .map(|(all, left)| all - left)
+            .collect();
         let score = self.params.criterion.weighted(&left) + self.params.criterion.weighted(&right);
         Some(self.choice(groups, last_left, known, missing_left, score))
     }
@@ -467,7 +520,13 @@ impl Criterion {
             return 0.0;
         }
         match self {
-            Self::Gini => sum - class_weights.iter().map(|weight| weight * weight).sum::<f64>() / sum,
+            Self::Gini => {
+                sum - class_weights
+                    .iter()
+                    .map(|weight| weight * weight)
+                    .sum::<f64>()
+                    / sum
+            }
             Self::Entropy => class_weights
                 .iter()
                 .filter(|weight| **weight > 0.0)

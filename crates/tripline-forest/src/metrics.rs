@@ -58,7 +58,10 @@ impl BinaryCounts {
 
     /// Share of negatives decided positive.
     pub fn false_positive_rate(&self) -> f64 {
-        ratio(self.false_positive, self.false_positive + self.true_negative)
+        ratio(
+            self.false_positive,
+            self.false_positive + self.true_negative,
+        )
     }
 }
 
@@ -80,14 +83,21 @@ pub fn curve(outcomes: &[Outcome]) -> Vec<CurvePoint> {
     let mut sorted = outcomes.to_vec();
     sorted.sort_by(|a, b| b.score.total_cmp(&a.score));
     let weight_of = |positive| {
-        sorted.iter().filter(|o: &&Outcome| o.positive == positive).map(|o| o.weight).sum::<f64>()
+        sorted
+            .iter()
+            .filter(|o: &&Outcome| o.positive == positive)
+            .map(|o| o.weight)
+            .sum::<f64>()
     };
     let mut counts = BinaryCounts {
         true_negative: weight_of(false),
         false_negative: weight_of(true),
         ..BinaryCounts::default()
     };
-    let mut points = vec![CurvePoint { threshold: f64::INFINITY, counts }];
+    let mut points = vec![CurvePoint {
+        threshold: f64::INFINITY,
+        counts,
+    }];
     for (index, outcome) in sorted.iter().enumerate() {
         if outcome.positive {
             counts.true_positive += outcome.weight;
@@ -96,8 +106,14 @@ pub fn curve(outcomes: &[Outcome]) -> Vec<CurvePoint> {
             counts.false_positive += outcome.weight;
             counts.true_negative -= outcome.weight;
         }
-        if sorted.get(index + 1).is_none_or(|next| next.score != outcome.score) {
-            points.push(CurvePoint { threshold: outcome.score, counts });
+        if sorted
+            .get(index + 1)
+            .is_none_or(|next| next.score != outcome.score)
+        {
+            points.push(CurvePoint {
+                threshold: outcome.score,
+                counts,
+            });
         }
     }
     points
@@ -169,7 +185,10 @@ pub fn expected_calibration_error(outcomes: &[Outcome]) -> f64 {
     if total <= 0.0 {
         return 0.0;
     }
-    bins.iter().map(|bin| (bin.mean_predicted - bin.observed).abs() * bin.weight).sum::<f64>() / total
+    bins.iter()
+        .map(|bin| (bin.mean_predicted - bin.observed).abs() * bin.weight)
+        .sum::<f64>()
+        / total
 }
 
 /// Mean squared distance of probability and outcome.
@@ -217,7 +236,9 @@ pub struct ClassScores {
 impl Confusion {
     /// An empty matrix for a number of classes.
     pub fn new(classes: usize) -> Self {
-        Self { rows: vec![vec![0; classes]; classes] }
+        Self {
+            rows: vec![vec![0; classes]; classes],
+        }
     }
 
     /// Adds one decision.
@@ -237,7 +258,9 @@ impl Confusion {
 
     /// Share of right decisions.
     pub fn accuracy(&self) -> f64 {
-        let right: u64 = (0..self.rows.len()).map(|class| self.rows[class][class]).sum();
+        let right: u64 = (0..self.rows.len())
+            .map(|class| self.rows[class][class])
+            .sum();
         ratio(right as f64, self.total() as f64)
     }
 
@@ -277,5 +300,8 @@ pub fn wilson_interval(successes: u64, trials: u64) -> (f64, f64) {
     let centre = share + Z * Z / (2.0 * n);
     let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + Z * Z / n;
-    (((centre - half) / scale).max(0.0), ((centre + half) / scale).min(1.0))
+    (
+        ((centre - half) / scale).max(0.0),
+        ((centre + half) / scale).min(1.0),
+    )
 }

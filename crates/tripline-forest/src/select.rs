@@ -14,17 +14,26 @@ pub fn eliminate(
     mut fit: impl FnMut(&TrainingSet<'_>) -> Result<Ensemble, ForestError>,
 ) -> Result<Vec<usize>, ForestError> {
     if keep == 0 || keep > set.matrix.width() {
-        return Err(ForestError::value("features to keep", keep, "1 to the number of columns"));
+        return Err(ForestError::value(
+            "features to keep",
+            keep,
+            "1 to the number of columns",
+        ));
     }
     let mut kept: Vec<usize> = (0..set.matrix.width()).collect();
     while kept.len() > keep {
         let matrix = set.matrix.select_columns(&kept);
-        let reduced = TrainingSet { matrix: &matrix, ..*set };
+        let reduced = TrainingSet {
+            matrix: &matrix,
+            ..*set
+        };
         let model = fit(&reduced)?;
         let mut order: Vec<usize> = (0..kept.len()).collect();
         // Of equally unimportant features the later one goes first.
         order.sort_by(|&a, &b| {
-            model.importances()[a].total_cmp(&model.importances()[b]).then(b.cmp(&a))
+            model.importances()[a]
+                .total_cmp(&model.importances()[b])
+                .then(b.cmp(&a))
         });
         let drop = step.max(1).min(kept.len() - keep);
         let mut dropped = order[..drop].to_vec();
@@ -42,9 +51,9 @@ pub fn eliminate(
 pub fn filter_correlated(matrix: &Matrix, limit: f64) -> Vec<usize> {
     let mut kept: Vec<usize> = Vec::new();
     for candidate in 0..matrix.width() {
-        let correlated = kept.iter().any(|&other| {
-            pearson(matrix.column(candidate), matrix.column(other)).abs() > limit
-        });
+        let correlated = kept
+            .iter()
+            .any(|&other| pearson(matrix.column(candidate), matrix.column(other)).abs() > limit);
         if !correlated {
             kept.push(candidate);
         }
@@ -54,7 +63,11 @@ pub fn filter_correlated(matrix: &Matrix, limit: f64) -> Vec<usize> {
 
 /// Pearson's correlation over the rows where both values are known; 0 when it is undefined.
 pub fn pearson(left: &[f64], right: &[f64]) -> f64 {
-    let pairs = || left.iter().zip(right).filter(|(a, b)| !a.is_nan() && !b.is_nan());
+    let pairs = || {
+        left.iter()
+            .zip(right)
+            .filter(|(a, b)| !a.is_nan() && !b.is_nan())
+    };
     let count = pairs().count() as f64;
     if count < 2.0 {
         return 0.0;

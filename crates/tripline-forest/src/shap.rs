@@ -25,7 +25,10 @@ pub fn explain(ensemble: &Ensemble, row: &[f64], output: usize) -> Explanation {
             add_tree(tree, row, output, &mut contributions);
         }
     }
-    Explanation { base_value, contributions }
+    Explanation {
+        base_value,
+        contributions,
+    }
 }
 
 /// The mean of a tree's leaves by training cover.
@@ -54,19 +57,40 @@ fn branch_shares(tree: &Tree, left: u32, right: u32) -> (f64, f64) {
     let left = tree.nodes[left as usize].cover();
     let right = tree.nodes[right as usize].cover();
     let sum = left + right;
-    if sum > 0.0 { (left / sum, right / sum) } else { (0.5, 0.5) }
+    if sum > 0.0 {
+        (left / sum, right / sum)
+    } else {
+        (0.5, 0.5)
+    }
 }
 
 /// Adds one tree's contributions to one output.
 pub(crate) fn add_tree(tree: &Tree, row: &[f64], output: usize, contributions: &mut [f64]) {
     let answer = |index: usize| match &tree.nodes[index] {
-        Node::Inner { feature, split, missing_left, .. } => {
-            goes_left(split, *missing_left, row[usize::from(*feature)])
-        }
+        Node::Inner {
+            feature,
+            split,
+            missing_left,
+            ..
+        } => goes_left(split, *missing_left, row[usize::from(*feature)]),
         Node::Leaf { .. } => false,
     };
-    let mut walk = Walk { tree, output, contributions, answer };
-    walk.visit(0, &[], Step { feature: usize::MAX, zero: 1.0, one: 1.0, weight: 1.0 });
+    let mut walk = Walk {
+        tree,
+        output,
+        contributions,
+        answer,
+    };
+    walk.visit(
+        0,
+        &[],
+        Step {
+            feature: usize::MAX,
+            zero: 1.0,
+            one: 1.0,
+            weight: 1.0,
+        },
+    );
 }
 
 /// Adds the contributions of a single-output tree for a row that is known only by its answers
@@ -77,8 +101,22 @@ pub(crate) fn add_answered(
     contributions: &mut [f64],
 ) -> usize {
     let output = tree.output.map_or(0, usize::from);
-    let mut walk = Walk { tree, output, contributions, answer: &answer };
-    walk.visit(0, &[], Step { feature: usize::MAX, zero: 1.0, one: 1.0, weight: 1.0 });
+    let mut walk = Walk {
+        tree,
+        output,
+        contributions,
+        answer: &answer,
+    };
+    walk.visit(
+        0,
+        &[],
+        Step {
+            feature: usize::MAX,
+            zero: 1.0,
+            one: 1.0,
+            weight: 1.0,
+        },
+    );
     let mut index = 0;
     loop {
         match &tree.nodes[index] {
@@ -124,7 +162,12 @@ impl<R: Fn(usize) -> bool> Walk<'_, R> {
                     self.contributions[step.feature] += weight * (step.one - step.zero) * value;
                 }
             }
-            Node::Inner { feature, left, right, .. } => {
+            Node::Inner {
+                feature,
+                left,
+                right,
+                ..
+            } => {
                 let feature = usize::from(*feature);
                 let (left_share, right_share) = branch_shares(self.tree, *left, *right);
                 let (hot, hot_share, cold, cold_share) = if (self.answer)(index) {
@@ -138,7 +181,12 @@ impl<R: Fn(usize) -> bool> Walk<'_, R> {
                     one = path[position].one;
                     unwind(&mut path, position);
                 }
-                let step = |zero, one| Step { feature, zero, one, weight: 0.0 };
+                let step = |zero, one| Step {
+                    feature,
+                    zero,
+                    one,
+                    weight: 0.0,
+                };
                 self.visit(hot as usize, &path, step(zero * hot_share, one));
                 // A branch that no training row took has no weight in any expectation, except
                 // for the row that takes it.
@@ -150,7 +198,10 @@ impl<R: Fn(usize) -> bool> Walk<'_, R> {
 
 fn extend(path: &mut Vec<Step>, step: Step) {
     let length = path.len();
-    path.push(Step { weight: if length == 0 { 1.0 } else { 0.0 }, ..step });
+    path.push(Step {
+        weight: if length == 0 { 1.0 } else { 0.0 },
+        ..step
+    });
     for i in (0..length).rev() {
         let weight = path[i].weight;
         path[i + 1].weight += step.one * weight * (i + 1) as f64 / (length + 1) as f64;
@@ -174,7 +225,10 @@ fn unwind(path: &mut Vec<Step>, position: usize) {
         }
     }
     for i in position..last {
-        path[i] = Step { weight: path[i].weight, ..path[i + 1] };
+        path[i] = Step {
+            weight: path[i].weight,
+            ..path[i + 1]
+        };
     }
     path.pop();
 }

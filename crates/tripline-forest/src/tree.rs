@@ -87,7 +87,10 @@ impl Tree {
 
     /// Number of leaves.
     pub fn leaves(&self) -> usize {
-        self.nodes.iter().filter(|node| matches!(node, Node::Leaf { .. })).count()
+        self.nodes
+            .iter()
+            .filter(|node| matches!(node, Node::Leaf { .. }))
+            .count()
     }
 
     /// Number of questions on the longest way from the root to a leaf.
@@ -108,7 +111,14 @@ impl Tree {
         loop {
             match &self.nodes[index] {
                 Node::Leaf { value, .. } => return *value as usize,
-                Node::Inner { feature, split, missing_left, left, right, .. } => {
+                Node::Inner {
+                    feature,
+                    split,
+                    missing_left,
+                    left,
+                    right,
+                    ..
+                } => {
                     let goes_left = goes_left(split, *missing_left, row[usize::from(*feature)]);
                     index = if goes_left { *left } else { *right } as usize;
                 }
@@ -144,7 +154,11 @@ pub(crate) fn goes_left(split: &Split, missing_left: bool, value: f64) -> bool {
         }
         Split::Categories(set) => {
             // A NaN fails both comparisons, so it takes the way of the unknown category.
-            if (0.0..256.0).contains(&value) { set.contains(value as u8) } else { missing_left }
+            if (0.0..256.0).contains(&value) {
+                set.contains(value as u8)
+            } else {
+                missing_left
+            }
         }
     }
 }

@@ -1,6 +1,14 @@
 //! Properties that hold for every data set, checked on seeded random ones, and comparisons with
 //! brute force on tiny ones.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "in a test, what fails in a helper fails the test"
+)]
+
 use proptest::prelude::*;
 use tripline_forest::{
     ColumnKind, Ensemble, Link, Matrix, Node, Split, SplitMix64, TrainingSet,
@@ -19,7 +27,11 @@ fn data(seed: u64, rows: usize, classes: usize) -> (Matrix, Vec<u32>) {
     for _ in 0..rows {
         let a = (random.unit() * 20.0).floor();
         let b = random.unit() * 4.0 - 2.0;
-        let c = if random.below(5) == 0 { f64::NAN } else { random.unit() };
+        let c = if random.below(5) == 0 {
+            f64::NAN
+        } else {
+            random.unit()
+        };
         let d = random.below(6) as f64;
         let noise = random.unit() * 3.0;
         let known = if c.is_nan() { 0.7 } else { c };
@@ -78,7 +90,14 @@ fn row_of(matrix: &Matrix, row: usize) -> Vec<f64> {
 /// The expected margin when only the features in `known` are known: both branches of a question
 /// about an unknown feature count by their training cover.
 fn expected(model: &Ensemble, row: &[f64], output: usize, known: u32) -> f64 {
-    fn walk(model: &Ensemble, tree: usize, node: usize, row: &[f64], output: usize, known: u32) -> f64 {
+    fn walk(
+        model: &Ensemble,
+        tree: usize,
+        node: usize,
+        row: &[f64],
+        output: usize,
+        known: u32,
+    ) -> f64 {
         let tree_ref = &model.trees()[tree];
         match &tree_ref.nodes()[node] {
             Node::Leaf { value, .. } => match tree_ref.output() {
@@ -86,7 +105,14 @@ fn expected(model: &Ensemble, row: &[f64], output: usize, known: u32) -> f64 {
                 Some(own) if usize::from(own) == output => tree_ref.values()[*value as usize],
                 Some(_) => 0.0,
             },
-            Node::Inner { feature, split, missing_left, left, right, .. } => {
+            Node::Inner {
+                feature,
+                split,
+                missing_left,
+                left,
+                right,
+                ..
+            } => {
                 let go = |child: &u32| walk(model, tree, *child as usize, row, output, known);
                 if known >> feature & 1 == 1 {
                     let value = row[usize::from(*feature)];
@@ -104,7 +130,9 @@ fn expected(model: &Ensemble, row: &[f64], output: usize, known: u32) -> f64 {
             }
         }
     }
-    let trees: f64 = (0..model.trees().len()).map(|tree| walk(model, tree, 0, row, output, known)).sum();
+    let trees: f64 = (0..model.trees().len())
+        .map(|tree| walk(model, tree, 0, row, output, known))
+        .sum();
     model.base()[output] + trees
 }
 
@@ -112,8 +140,9 @@ fn expected(model: &Ensemble, row: &[f64], output: usize, known: u32) -> f64 {
 fn brute_force(model: &Ensemble, row: &[f64], output: usize) -> Vec<f64> {
     let width = row.len();
     let factorial = |n: u32| (1..=n).map(f64::from).product::<f64>();
-    let value: Vec<f64> =
-        (0..1_u32 << width).map(|known| expected(model, row, output, known)).collect();
+    let value: Vec<f64> = (0..1_u32 << width)
+        .map(|known| expected(model, row, output, known))
+        .collect();
     (0..width)
         .map(|feature| {
             (0..1_u32 << width)
@@ -156,7 +185,10 @@ fn contributions_equal_shapley_values_by_definition() {
 #[test]
 fn the_number_of_threads_does_not_change_a_model() {
     let fit_on = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| models(5, 2000, 3).1)
     };
     assert_eq!(fit_on(1), fit_on(3));
@@ -168,25 +200,42 @@ fn the_root_split_is_the_best_of_all_splits() {
         let (matrix, target) = data(seed, 40, 2);
         let matrix = matrix.select_columns(&[0, 1]);
         let set = TrainingSet::new(&matrix, &target, 2, None).unwrap();
-        let params = TreeParams { max_depth: Some(1), ..TreeParams::default() };
+        let params = TreeParams {
+            max_depth: Some(1),
+            ..TreeParams::default()
+        };
         let stump = forest::fit(&set, &ForestParams::decision_tree(params, 0)).unwrap();
         let gini = |side: &[u32]| {
             let n = side.len() as f64;
             let ones = side.iter().filter(|class| **class == 1).count() as f64;
-            if n == 0.0 { 0.0 } else { n - (ones * ones + (n - ones) * (n - ones)) / n }
+            if n == 0.0 {
+                0.0
+            } else {
+                n - (ones * ones + (n - ones) * (n - ones)) / n
+            }
         };
         let impurity = |feature: usize, threshold: f64| {
             let (left, right): (Vec<_>, Vec<_>) =
                 (0..40).partition(|row| matrix.column(feature)[*row] <= threshold);
-            let classes = |rows: Vec<usize>| rows.iter().map(|row| target[*row]).collect::<Vec<_>>();
+            let classes =
+                |rows: Vec<usize>| rows.iter().map(|row| target[*row]).collect::<Vec<_>>();
             gini(&classes(left)) + gini(&classes(right))
         };
         let best = (0..2)
-            .flat_map(|feature| matrix.column(feature).iter().map(move |value| (feature, *value)))
+            .flat_map(|feature| {
+                matrix
+                    .column(feature)
+                    .iter()
+                    .map(move |value| (feature, *value))
+            })
             .map(|(feature, threshold)| impurity(feature, threshold))
             .fold(f64::INFINITY, f64::min);
         match &stump.trees()[0].nodes()[0] {
-            Node::Inner { feature, split: Split::Threshold(threshold), .. } => {
+            Node::Inner {
+                feature,
+                split: Split::Threshold(threshold),
+                ..
+            } => {
                 assert!((impurity(usize::from(*feature), *threshold) - best).abs() < 1e-9);
             }
             Node::Inner { .. } => panic!("a number column was split by categories"),
@@ -199,7 +248,11 @@ fn the_root_split_is_the_best_of_all_splits() {
 fn a_monotone_constraint_holds_everywhere() {
     let (matrix, target) = data(3, 800, 2);
     let set = TrainingSet::new(&matrix, &target, 2, None).unwrap();
-    let params = GbdtParams { rounds: 40, monotone: vec![-1, 1, 0, 0], ..GbdtParams::default() };
+    let params = GbdtParams {
+        rounds: 40,
+        monotone: vec![-1, 1, 0, 0],
+        ..GbdtParams::default()
+    };
     let model = gbdt::fit(&set, None, &params).unwrap();
     for index in 0..50 {
         let mut row = row_of(&matrix, index);
@@ -212,7 +265,11 @@ fn a_monotone_constraint_holds_everywhere() {
                 })
                 .collect();
             row[feature] = kept;
-            assert!(margins.windows(2).all(|pair| (pair[1] - pair[0]) * sign >= -1e-12));
+            assert!(
+                margins
+                    .windows(2)
+                    .all(|pair| (pair[1] - pair[0]) * sign >= -1e-12)
+            );
         }
     }
 }
@@ -230,7 +287,11 @@ fn early_stopping_cuts_back_to_the_best_round() {
         ..GbdtParams::default()
     };
     let model = gbdt::fit(&set, Some(&validation), &params).unwrap();
-    assert!(!model.trees().is_empty() && model.trees().len() < 390, "{}", model.trees().len());
+    assert!(
+        !model.trees().is_empty() && model.trees().len() < 390,
+        "{}",
+        model.trees().len()
+    );
 }
 
 #[test]
@@ -253,11 +314,16 @@ fn elimination_and_correlation_keep_what_carries_information() {
 fn a_weight_of_two_counts_like_the_row_twice() {
     let (matrix, target) = data(2, 120, 2);
     let weights: Vec<f64> = (0..120).map(|row| f64::from(row % 3)).collect();
-    let twice: Vec<usize> = (0..120).flat_map(|row| std::iter::repeat_n(row, row % 3)).collect();
+    let twice: Vec<usize> = (0..120)
+        .flat_map(|row| std::iter::repeat_n(row, row % 3))
+        .collect();
     let repeated = matrix.select_rows(&twice);
     let repeated_target: Vec<u32> = twice.iter().map(|row| target[*row]).collect();
     let params = ForestParams::decision_tree(
-        TreeParams { max_depth: Some(3), ..TreeParams::default() },
+        TreeParams {
+            max_depth: Some(3),
+            ..TreeParams::default()
+        },
         0,
     );
     let weighted = TrainingSet::new(&matrix, &target, 2, Some(&weights)).unwrap();

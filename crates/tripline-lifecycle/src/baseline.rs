@@ -19,16 +19,21 @@ pub(crate) fn baselines(rows: &LabelledRows, columns: &[usize]) -> Vec<FeatureBa
             let missing = (total - values.len()) as u64;
             values.sort_unstable_by(f64::total_cmp);
             let edges = match &feature.kind {
-                FeatureKind::Category(vocabulary) => {
-                    (0..vocabulary.len().saturating_sub(1)).map(|code| code as f64).collect()
-                }
+                FeatureKind::Category(vocabulary) => (0..vocabulary.len().saturating_sub(1))
+                    .map(|code| code as f64)
+                    .collect(),
                 _ => quantile_edges(&values),
             };
             let mut counts = vec![0; edges.len() + 1];
             for value in values {
                 counts[edges.partition_point(|edge| *edge < value)] += 1;
             }
-            FeatureBaseline { feature: feature.name.to_owned(), edges, counts, missing }
+            FeatureBaseline {
+                feature: feature.name.to_owned(),
+                edges,
+                counts,
+                missing,
+            }
         })
         .collect()
 }
@@ -36,7 +41,9 @@ pub(crate) fn baselines(rows: &LabelledRows, columns: &[usize]) -> Vec<FeatureBa
 fn quantile_edges(sorted: &[f64]) -> Vec<f64> {
     let mut edges: Vec<f64> = Vec::new();
     for step in 1..BINS {
-        let Some(value) = sorted.get(sorted.len() * step / BINS) else { continue };
+        let Some(value) = sorted.get(sorted.len() * step / BINS) else {
+            continue;
+        };
         if edges.last().is_none_or(|last| last < value) {
             edges.push(*value);
         }

@@ -163,9 +163,17 @@ impl Evaluation {
 }
 
 fn evaluate_detector(cases: &[Case]) -> Option<DetectorEvaluation> {
-    let judged = || cases.iter().filter_map(|case| case.threat.map(|threat| (case, threat)));
+    let judged = || {
+        cases
+            .iter()
+            .filter_map(|case| case.threat.map(|threat| (case, threat)))
+    };
     let outcomes: Vec<Outcome> = judged()
-        .map(|(case, (score, _))| Outcome { score, positive: case.is_attack, weight: 1.0 })
+        .map(|(case, (score, _))| Outcome {
+            score,
+            positive: case.is_attack,
+            weight: 1.0,
+        })
         .collect();
     if outcomes.is_empty() {
         return None;
@@ -197,8 +205,15 @@ fn evaluate_detector(cases: &[Case]) -> Option<DetectorEvaluation> {
         log_loss: metrics::log_loss(&outcomes),
         brier: metrics::brier(&outcomes),
         expected_calibration_error: metrics::expected_calibration_error(&outcomes),
-        roc: kept.iter().map(|p| (p.counts.false_positive_rate(), p.counts.recall())).collect(),
-        pr: kept.iter().skip(1).map(|p| (p.counts.recall(), p.counts.precision())).collect(),
+        roc: kept
+            .iter()
+            .map(|p| (p.counts.false_positive_rate(), p.counts.recall()))
+            .collect(),
+        pr: kept
+            .iter()
+            .skip(1)
+            .map(|p| (p.counts.recall(), p.counts.precision()))
+            .collect(),
         calibration: calibration_points(&outcomes),
     })
 }
@@ -209,7 +224,11 @@ fn evaluate_classifier(cases: &[Case], classes: &[String]) -> Option<ClassifierE
     for case in cases {
         if let (Some(actual), Some((class, confidence))) = (case.actual_class, case.class) {
             confusion.add(actual, class);
-            outcomes.push(Outcome { score: confidence, positive: actual == class, weight: 1.0 });
+            outcomes.push(Outcome {
+                score: confidence,
+                positive: actual == class,
+                weight: 1.0,
+            });
         }
     }
     if outcomes.is_empty() {
@@ -225,7 +244,10 @@ fn evaluate_classifier(cases: &[Case], classes: &[String]) -> Option<ClassifierE
                 support: scores.support,
                 precision: scores.precision,
                 recall: scores.recall,
-                recall_interval: metrics::wilson_interval(confusion.rows()[index][index], scores.support),
+                recall_interval: metrics::wilson_interval(
+                    confusion.rows()[index][index],
+                    scores.support,
+                ),
                 f1: scores.f1,
             }
         })
@@ -237,7 +259,10 @@ fn evaluate_classifier(cases: &[Case], classes: &[String]) -> Option<ClassifierE
         expected_calibration_error: metrics::expected_calibration_error(&outcomes),
         calibration: calibration_points(&outcomes),
         per_class,
-        confusion: ConfusionTable { classes: classes.to_vec(), matrix: confusion.rows().to_vec() },
+        confusion: ConfusionTable {
+            classes: classes.to_vec(),
+            matrix: confusion.rows().to_vec(),
+        },
     })
 }
 
@@ -257,5 +282,7 @@ pub(crate) fn thin(curve: &[metrics::CurvePoint]) -> Vec<metrics::CurvePoint> {
     if curve.len() <= CURVE_POINTS {
         return curve.to_vec();
     }
-    (0..CURVE_POINTS).map(|step| curve[step * (curve.len() - 1) / (CURVE_POINTS - 1)]).collect()
+    (0..CURVE_POINTS)
+        .map(|step| curve[step * (curve.len() - 1) / (CURVE_POINTS - 1)])
+        .collect()
 }

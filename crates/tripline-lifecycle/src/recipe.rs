@@ -46,20 +46,24 @@ impl FeatureChoice {
         schema: &'static FeatureSchema,
     ) -> Result<Vec<usize>, LifecycleError> {
         let position = |name: &String| {
-            schema.features().iter().position(|feature| feature.name == name).ok_or_else(|| {
-                LifecycleError::UnknownFeature {
+            schema
+                .features()
+                .iter()
+                .position(|feature| feature.name == name)
+                .ok_or_else(|| LifecycleError::UnknownFeature {
                     recipe: recipe.to_owned(),
                     schema: schema.name(),
                     feature: name.clone(),
-                }
-            })
+                })
         };
         match self {
             Self::Named(names) => names.iter().map(position).collect(),
             Self::AllBut(names) => {
                 let without = names.iter().map(position).collect::<Result<Vec<_>, _>>()?;
                 Ok((0..schema.len())
-                    .filter(|index| schema.features()[*index].model_input && !without.contains(index))
+                    .filter(|index| {
+                        schema.features()[*index].model_input && !without.contains(index)
+                    })
                     .collect())
             }
             Self::Uncorrelated { from, .. } | Self::Eliminate { from, .. } => {

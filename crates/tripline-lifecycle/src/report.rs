@@ -5,9 +5,15 @@ mod markdown;
 
 use serde::Serialize;
 use tripline_detect::{DataDigest, ModelBundle, Role};
-use tripline_forest::{calibration::Outcome, metrics::{BinaryCounts, CurvePoint}};
+use tripline_forest::{
+    calibration::Outcome,
+    metrics::{BinaryCounts, CurvePoint},
+};
 
-use crate::{ClassRow, ConfusionTable, Evaluation, evaluation::{CalibrationPoint, calibration_points, thin}};
+use crate::{
+    ClassRow, ConfusionTable, Evaluation,
+    evaluation::{CalibrationPoint, calibration_points, thin},
+};
 
 pub use html::page;
 
@@ -146,19 +152,36 @@ impl Report {
         calibrated: &[Outcome],
         curve: &[CurvePoint],
     ) -> Self {
-        let threshold = bundle.manifest.threshold.as_ref().map_or(1.0, |threshold| threshold.value);
+        let threshold = bundle
+            .manifest
+            .threshold
+            .as_ref()
+            .map_or(1.0, |threshold| threshold.value);
         let counts = BinaryCounts::at(calibrated, threshold);
         let kept = thin(curve);
         let mut report = Self::blank(bundle, rows, bytes);
         report.confusion = ConfusionTable {
             classes: vec!["normal".to_owned(), "attack".to_owned()],
             matrix: vec![
-                vec![counts.true_negative.round() as u64, counts.false_positive.round() as u64],
-                vec![counts.false_negative.round() as u64, counts.true_positive.round() as u64],
+                vec![
+                    counts.true_negative.round() as u64,
+                    counts.false_positive.round() as u64,
+                ],
+                vec![
+                    counts.false_negative.round() as u64,
+                    counts.true_positive.round() as u64,
+                ],
             ],
         };
-        report.roc = kept.iter().map(|p| (p.counts.false_positive_rate(), p.counts.recall())).collect();
-        report.pr = kept.iter().skip(1).map(|p| (p.counts.recall(), p.counts.precision())).collect();
+        report.roc = kept
+            .iter()
+            .map(|p| (p.counts.false_positive_rate(), p.counts.recall()))
+            .collect();
+        report.pr = kept
+            .iter()
+            .skip(1)
+            .map(|p| (p.counts.recall(), p.counts.precision()))
+            .collect();
         report.calibration = calibration_points(calibrated);
         for held in figures.types.iter().filter(|held| held.recall < 0.5) {
             report.weaknesses.push(format!(
@@ -202,7 +225,9 @@ impl Report {
                 self.roc.clone_from(&scores.roc);
                 self.pr.clone_from(&scores.pr);
             }
-            if let (Role::Classifier | Role::Namer, Some(scores)) = (self.role, &evaluation.classifier) {
+            if let (Role::Classifier | Role::Namer, Some(scores)) =
+                (self.role, &evaluation.classifier)
+            {
                 self.weaknesses.clear();
                 self.show_classes(scores.confusion.clone(), scores.per_class.clone());
             }
@@ -230,10 +255,18 @@ impl Report {
     }
 
     fn show_classes(&mut self, confusion: ConfusionTable, per_class: Vec<ClassRow>) {
-        for row in per_class.iter().filter(|row| row.support > 0 && row.f1 < 0.8) {
+        for row in per_class
+            .iter()
+            .filter(|row| row.support > 0 && row.f1 < 0.8)
+        {
             self.weaknesses.push(format!(
                 "{}: recall {:.2} (95 % interval {:.2}–{:.2}), precision {:.2} on {} rows",
-                row.class, row.recall, row.recall_interval.0, row.recall_interval.1, row.precision, row.support
+                row.class,
+                row.recall,
+                row.recall_interval.0,
+                row.recall_interval.1,
+                row.precision,
+                row.support
             ));
         }
         self.confusion = confusion;
@@ -247,7 +280,10 @@ impl Report {
             .features
             .iter()
             .zip(bundle.ensemble.importances())
-            .map(|(feature, importance)| Importance { feature: feature.clone(), importance: *importance })
+            .map(|(feature, importance)| Importance {
+                feature: feature.clone(),
+                importance: *importance,
+            })
             .collect();
         importances.sort_by(|a, b| b.importance.total_cmp(&a.importance));
         Self {
@@ -255,15 +291,29 @@ impl Report {
             version: manifest.version.clone(),
             description: manifest.description.clone(),
             role: manifest.role,
-            schema: format!("{} version {}", manifest.schema.name, manifest.schema.version),
-            task: if manifest.classes.len() == 2 { "binary" } else { "multi-class" },
+            schema: format!(
+                "{} version {}",
+                manifest.schema.name, manifest.schema.version
+            ),
+            task: if manifest.classes.len() == 2 {
+                "binary"
+            } else {
+                "multi-class"
+            },
             command: manifest.training.command.clone(),
             data: manifest.training.data.clone(),
-            rows: RowCounts { train: rows, test: None },
+            rows: RowCounts {
+                train: rows,
+                test: None,
+            },
             size: Size {
                 trees: trees.len(),
                 leaves: trees.iter().map(tripline_forest::Tree::leaves).sum(),
-                depth: trees.iter().map(tripline_forest::Tree::depth).max().unwrap_or(0),
+                depth: trees
+                    .iter()
+                    .map(tripline_forest::Tree::depth)
+                    .max()
+                    .unwrap_or(0),
                 bytes,
             },
             features: manifest.features.clone(),
@@ -272,7 +322,10 @@ impl Report {
             cross_validation: None,
             calibration_errors: None,
             test: Vec::new(),
-            confusion: ConfusionTable { classes: Vec::new(), matrix: Vec::new() },
+            confusion: ConfusionTable {
+                classes: Vec::new(),
+                matrix: Vec::new(),
+            },
             per_class: Vec::new(),
             roc: Vec::new(),
             pr: Vec::new(),

@@ -18,7 +18,13 @@ pub struct LabelledRows {
 impl LabelledRows {
     /// No rows yet.
     pub fn new(schema: &'static FeatureSchema) -> Self {
-        Self { schema, values: Vec::new(), labels: Vec::new(), names: Vec::new(), by_name: HashMap::new() }
+        Self {
+            schema,
+            values: Vec::new(),
+            labels: Vec::new(),
+            names: Vec::new(),
+            by_name: HashMap::new(),
+        }
     }
 
     /// Adds a row, given in the order of the schema.
@@ -83,12 +89,16 @@ impl LabelledRows {
     ) -> Result<Matrix, ForestError> {
         let kinds = columns
             .iter()
-            .map(|&column| match (&self.schema.features()[column].kind, encoding) {
-                (FeatureKind::Category(vocabulary), CategoryEncoding::Native) => {
-                    ColumnKind::Category { cardinality: vocabulary.len() as u16 }
-                }
-                _ => ColumnKind::Number,
-            })
+            .map(
+                |&column| match (&self.schema.features()[column].kind, encoding) {
+                    (FeatureKind::Category(vocabulary), CategoryEncoding::Native) => {
+                        ColumnKind::Category {
+                            cardinality: vocabulary.len() as u16,
+                        }
+                    }
+                    _ => ColumnKind::Number,
+                },
+            )
             .collect();
         let data = columns
             .iter()
@@ -107,7 +117,13 @@ impl LabelledRows {
                 let key: Vec<u64> = columns
                     .iter()
                     // Adding zero makes −0 and 0 the same bits.
-                    .map(|&column| if row[column].is_nan() { u64::MAX } else { (row[column] + 0.0).to_bits() })
+                    .map(|&column| {
+                        if row[column].is_nan() {
+                            u64::MAX
+                        } else {
+                            (row[column] + 0.0).to_bits()
+                        }
+                    })
                     .collect();
                 let next = known.len() as u32;
                 *known.entry(key).or_insert(next)

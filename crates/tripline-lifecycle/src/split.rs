@@ -34,7 +34,9 @@ pub fn grouped_folds(groups: &[u32], labels: &[&str], folds: usize, seed: u64) -
         groups.sort_by_key(|rows| std::cmp::Reverse(rows.len()));
         let mut sizes = vec![0_usize; folds];
         for rows in groups {
-            let smallest = (0..folds).min_by_key(|fold| (sizes[*fold], (*fold + index) % folds)).unwrap_or(0);
+            let smallest = (0..folds)
+                .min_by_key(|fold| (sizes[*fold], (*fold + index) % folds))
+                .unwrap_or(0);
             sizes[smallest] += rows.len();
             for &row in rows {
                 part[row] = smallest;
@@ -69,16 +71,24 @@ pub fn regions(
         if boxes.len() >= regions {
             break;
         }
-        let largest = (0..boxes.len()).max_by_key(|at| boxes[*at].len()).unwrap_or(0);
+        let largest = (0..boxes.len())
+            .max_by_key(|at| boxes[*at].len())
+            .unwrap_or(0);
         let column = random.below(columns);
         // A missing value counts as smaller than all others.
         let known = |at: &usize| {
             let value = value(rows[*at], column);
-            if value.is_nan() { f64::NEG_INFINITY } else { value }
+            if value.is_nan() {
+                f64::NEG_INFINITY
+            } else {
+                value
+            }
         };
         let mut sorted: Vec<f64> = boxes[largest].iter().map(known).collect();
         sorted.sort_unstable_by(f64::total_cmp);
-        let Some(&median) = sorted.get(sorted.len() / 2) else { break };
+        let Some(&median) = sorted.get(sorted.len() / 2) else {
+            break;
+        };
         let (low, high): (Vec<usize>, Vec<usize>) =
             boxes[largest].iter().partition(|at| known(at) < median);
         if !low.is_empty() && !high.is_empty() {
@@ -102,26 +112,40 @@ mod tests {
     #[test]
     fn equal_vectors_share_a_part_and_labels_are_spread() {
         let groups: Vec<u32> = (0..600).map(|row| row / 3).collect();
-        let labels: Vec<&str> =
-            (0..600).map(|row| if row / 3 % 10 == 0 { "rare" } else { "common" }).collect();
+        let labels: Vec<&str> = (0..600)
+            .map(|row| if row / 3 % 10 == 0 { "rare" } else { "common" })
+            .collect();
         let part = grouped_folds(&groups, &labels, 5, 1);
         for pair in part.chunks(3) {
             assert!(pair.iter().all(|fold| *fold == pair[0]));
         }
         for fold in 0..5 {
-            let rare = (0..600).filter(|row| part[*row] == fold && labels[*row] == "rare").count();
+            let rare = (0..600)
+                .filter(|row| part[*row] == fold && labels[*row] == "rare")
+                .count();
             assert_eq!(rare, 12);
         }
-        assert_eq!(part, grouped_folds(&groups, &labels, 5, 1), "same seed, same parts");
+        assert_eq!(
+            part,
+            grouped_folds(&groups, &labels, 5, 1),
+            "same seed, same parts"
+        );
     }
 
     #[test]
     fn regions_halve_what_is_largest() {
         let rows: Vec<usize> = (0..800).collect();
-        let value = |row: usize, column: usize| if column == 0 { row as f64 } else { (row % 7) as f64 };
+        let value = |row: usize, column: usize| {
+            if column == 0 {
+                row as f64
+            } else {
+                (row % 7) as f64
+            }
+        };
         let region = regions(value, &rows, 2, 8, 3);
-        let sizes: Vec<usize> =
-            (0..8).map(|index| region.iter().filter(|own| **own == index).count()).collect();
+        let sizes: Vec<usize> = (0..8)
+            .map(|index| region.iter().filter(|own| **own == index).count())
+            .collect();
         assert!(sizes.iter().all(|size| *size > 20), "{sizes:?}");
         assert_eq!(sizes.iter().sum::<usize>(), 800);
     }

@@ -38,7 +38,10 @@ pub struct Trained {
 }
 
 fn refuse(recipe: &str, reason: impl Into<String>) -> LifecycleError {
-    LifecycleError::Rows { recipe: recipe.to_owned(), reason: reason.into() }
+    LifecycleError::Rows {
+        recipe: recipe.to_owned(),
+        reason: reason.into(),
+    }
 }
 
 fn schema_ref(rows: &LabelledRows) -> SchemaRef {
@@ -55,7 +58,8 @@ fn training(
     recipe: &impl serde::Serialize,
     seed: u64,
 ) -> Result<Training, LifecycleError> {
-    let recipe = serde_json::to_value(recipe).map_err(|error| refuse("manifest", error.to_string()))?;
+    let recipe =
+        serde_json::to_value(recipe).map_err(|error| refuse("manifest", error.to_string()))?;
     Ok(Training {
         command: provenance.command.clone(),
         recipe,
@@ -66,7 +70,10 @@ fn training(
 }
 
 fn feature_names(rows: &LabelledRows, columns: &[usize]) -> Vec<String> {
-    columns.iter().map(|&column| rows.schema().features()[column].name.to_owned()).collect()
+    columns
+        .iter()
+        .map(|&column| rows.schema().features()[column].name.to_owned())
+        .collect()
 }
 
 /// Applies a choice of features that may look at the rows.
@@ -97,11 +104,16 @@ fn choose_columns(
         }
         FeatureChoice::Named(_) | FeatureChoice::AllBut(_) => (0..candidates.len()).collect(),
     };
-    Ok(kept.into_iter().map(|position| candidates[position]).collect())
+    Ok(kept
+        .into_iter()
+        .map(|position| candidates[position])
+        .collect())
 }
 
 /// Rows of each label.
-fn label_counts<'a>(labels: impl Iterator<Item = &'a str>) -> std::collections::BTreeMap<&'a str, usize> {
+fn label_counts<'a>(
+    labels: impl Iterator<Item = &'a str>,
+) -> std::collections::BTreeMap<&'a str, usize> {
     let mut counts = std::collections::BTreeMap::new();
     for label in labels {
         *counts.entry(label).or_default() += 1;
@@ -116,7 +128,10 @@ fn row_weights(weighting: Weighting, labels: &[&str], groups: &[u32], benign: &[
         Weighting::DistinctRows => distinct_weights(groups),
         Weighting::SquareRoot => {
             let counts = label_counts(labels.iter().copied());
-            labels.iter().map(|label| 1.0 / (counts[label] as f64).sqrt()).collect()
+            labels
+                .iter()
+                .map(|label| 1.0 / (counts[label] as f64).sqrt())
+                .collect()
         }
         Weighting::AttackTypes => attack_type_weights(labels, groups, benign),
     };
@@ -132,7 +147,10 @@ fn distinct_weights(groups: &[u32]) -> Vec<f64> {
     for group in groups {
         sizes[*group as usize] += 1.0;
     }
-    groups.iter().map(|group| 1.0 / sizes[*group as usize]).collect()
+    groups
+        .iter()
+        .map(|group| 1.0 / sizes[*group as usize])
+        .collect()
 }
 
 fn attack_type_weights(labels: &[&str], groups: &[u32], benign: &[bool]) -> Vec<f64> {
@@ -149,10 +167,19 @@ fn attack_type_weights(labels: &[&str], groups: &[u32], benign: &[bool]) -> Vec<
         }
     }
     // Attacks together keep the share of their rows.
-    let normal: f64 = weights.iter().zip(benign).filter(|(_, benign)| **benign).map(|(w, _)| w).sum();
+    let normal: f64 = weights
+        .iter()
+        .zip(benign)
+        .filter(|(_, benign)| **benign)
+        .map(|(w, _)| w)
+        .sum();
     let attack_rows = benign.iter().filter(|benign| !**benign).count() as f64;
     let normal_rows = (benign.len() as f64 - attack_rows).max(1.0);
-    let scale = if attacks > 0.0 { normal * attack_rows / normal_rows / attacks } else { 1.0 };
+    let scale = if attacks > 0.0 {
+        normal * attack_rows / normal_rows / attacks
+    } else {
+        1.0
+    };
     for (weight, benign) in weights.iter_mut().zip(benign) {
         if !benign {
             *weight *= scale;

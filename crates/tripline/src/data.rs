@@ -51,19 +51,31 @@ pub fn read_labelled(path: &Path) -> anyhow::Result<(LabelledRows, DataDigest)> 
     let mut batch = RowBatch::new();
     while reader.read_batch(BATCH, &mut batch).with_context(place)? > 0 {
         if let Some(rejection) = batch.rejections.first() {
-            bail!("{}: line {}: {}", path.display(), rejection.line, rejection.reason);
+            bail!(
+                "{}: line {}: {}",
+                path.display(),
+                rejection.line,
+                rejection.reason
+            );
         }
         let width = rows.schema().len();
         for (index, (values, text)) in batch.values.chunks(width).zip(&batch.labels).enumerate() {
             let name = text.as_ref().map(|text| text.as_str()).unwrap_or_default();
             if label::is_benign(name).is_none() {
-                bail!("{}: line {}: the label '{name}' is not known", path.display(), batch.lines[index]);
+                bail!(
+                    "{}: line {}: the label '{name}' is not known",
+                    path.display(),
+                    batch.lines[index]
+                );
             }
             rows.push(values, name);
         }
     }
     let digest = DataDigest {
-        name: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        name: path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default(),
         sha256: file_digest(path)?,
         rows: rows.len() as u64,
     };

@@ -97,7 +97,10 @@ impl<R: Read + Send> Opened<R> {
         reasons: usize,
         mut receive: impl FnMut(&JudgedBatch) -> anyhow::Result<()>,
     ) -> Result<Summary, IngestError> {
-        let Self { mut reader, pipeline } = self;
+        let Self {
+            mut reader,
+            pipeline,
+        } = self;
         let (to_workers, read) = sync_channel::<(u64, RowBatch)>(QUEUE);
         let (to_sink, judged) = sync_channel::<(u64, JudgedBatch)>(QUEUE);
         // Batches come back to be filled again, so that a long file allocates like a short one.
@@ -159,8 +162,15 @@ fn judge_all(
         // The lock is held while waiting: the other workers would only wait for the same batch.
         let next = read.lock().ok().and_then(|read| read.recv().ok());
         let Some((sequence, rows)) = next else { return };
-        let verdicts = rows.values.chunks(width).map(|row| scorer.judge(row)).collect();
-        if to_sink.send((sequence, JudgedBatch { rows, verdicts })).is_err() {
+        let verdicts = rows
+            .values
+            .chunks(width)
+            .map(|row| scorer.judge(row))
+            .collect();
+        if to_sink
+            .send((sequence, JudgedBatch { rows, verdicts }))
+            .is_err()
+        {
             return;
         }
     }
@@ -193,7 +203,10 @@ pub struct Rejections {
 impl Rejections {
     /// Keeps up to `limit`.
     pub fn new(limit: usize) -> Self {
-        Self { kept: Vec::new(), limit }
+        Self {
+            kept: Vec::new(),
+            limit,
+        }
     }
 
     /// Adds those of a batch.

@@ -1,6 +1,10 @@
 //! Model bundles on disk.
 
-use std::{path::{Path, PathBuf}, sync::Arc, time::SystemTime};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use anyhow::Context;
 use tripline_detect::{Model, ModelBundle, ModelSet};
@@ -53,7 +57,10 @@ pub fn read_folder(folder: &Path) -> anyhow::Result<(Vec<BundleFile>, Vec<anyhow
         .collect::<Result<Vec<_>, _>>()?
         .into_iter()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == EXTENSION)
+        })
         .collect();
     paths.sort();
     let (mut files, mut refused) = (Vec::new(), Vec::new());
@@ -77,5 +84,7 @@ pub fn model_set(folder: &Path) -> anyhow::Result<ModelSet> {
         "{} holds no model bundle (*.{EXTENSION}); make them with `tripline train --all`, or name another folder with --models-dir",
         folder.display()
     );
-    Ok(ModelSet::new(files.into_iter().map(|file| file.model).collect())?)
+    Ok(ModelSet::new(
+        files.into_iter().map(|file| file.model).collect(),
+    )?)
 }

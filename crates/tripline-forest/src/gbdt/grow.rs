@@ -24,9 +24,21 @@ impl Grown {
         let mut index = 0;
         loop {
             match (&self.tree.nodes[index], &self.routes[index]) {
-                (Node::Inner { feature, left, right, .. }, Some(route)) => {
+                (
+                    Node::Inner {
+                        feature,
+                        left,
+                        right,
+                        ..
+                    },
+                    Some(route),
+                ) => {
                     let bin = binned.columns[usize::from(*feature)].bins[row];
-                    index = if route[usize::from(bin)] { *left } else { *right } as usize;
+                    index = if route[usize::from(bin)] {
+                        *left
+                    } else {
+                        *right
+                    } as usize;
                 }
                 (Node::Leaf { value, .. }, _) => return self.tree.values[*value as usize],
                 (Node::Inner { .. }, None) => return 0.0,
@@ -68,10 +80,21 @@ pub(super) fn grow(
     let mut sum = Cell::default();
     for &row in &rows {
         let (gradient, hessian) = gradients[row as usize];
-        sum.add(Cell { gradient, hessian, rows: 1.0 });
+        sum.add(Cell {
+            gradient,
+            hessian,
+            rows: 1.0,
+        });
     }
-    let finder = Finder { binned, features, params };
-    let mut nodes: Vec<Node> = vec![Node::Leaf { value: 0, cover: sum.rows }];
+    let finder = Finder {
+        binned,
+        features,
+        params,
+    };
+    let mut nodes: Vec<Node> = vec![Node::Leaf {
+        value: 0,
+        cover: sum.rows,
+    }];
     let mut routes = vec![None];
     let mut gains = vec![0.0; binned.columns.len()];
     let histograms = Histograms::build(binned, features, &rows, gradients);
@@ -88,16 +111,23 @@ pub(super) fn grow(
     let mut leaves = vec![finder.with_candidate(root)];
     let mut spare = Vec::with_capacity(rows.len());
     while leaves.len() < params.max_leaves {
-        let Some(position) = most_promising(&leaves) else { break };
+        let Some(position) = most_promising(&leaves) else {
+            break;
+        };
         let leaf = &mut leaves[position];
-        let Some(candidate) = leaf.candidate.take() else { break };
+        let Some(candidate) = leaf.candidate.take() else {
+            break;
+        };
         let parent_histograms = leaf.histograms.take();
         let (start, end, depth, node, bounds) =
             (leaf.start, leaf.end, leaf.depth + 1, leaf.node, leaf.bounds);
         gains[candidate.feature] += candidate.gain;
-        let middle =
-            partition(&mut rows[start..end], &mut spare, &binned.columns[candidate.feature].bins, &candidate.route)
-                + start;
+        let middle = partition(
+            &mut rows[start..end],
+            &mut spare,
+            &binned.columns[candidate.feature].bins,
+            &candidate.route,
+        ) + start;
         let (left_node, right_node) = (nodes.len(), nodes.len() + 1);
         nodes[node] = Node::Inner {
             feature: candidate.feature as u16,
@@ -107,8 +137,14 @@ pub(super) fn grow(
             right: right_node as u32,
             cover: leaf.sum.rows,
         };
-        nodes.push(Node::Leaf { value: 0, cover: candidate.left.rows });
-        nodes.push(Node::Leaf { value: 0, cover: candidate.right.rows });
+        nodes.push(Node::Leaf {
+            value: 0,
+            cover: candidate.left.rows,
+        });
+        nodes.push(Node::Leaf {
+            value: 0,
+            cover: candidate.right.rows,
+        });
         let (left_bounds, right_bounds) = finder.child_bounds(&candidate, bounds);
         routes[node] = Some(candidate.route);
         routes.extend([None, None]);
@@ -162,7 +198,15 @@ pub(super) fn grow(
         }
         values.push(leaf_output(leaf.sum, params.l2, leaf.bounds) * params.learning_rate);
     }
-    Grown { tree: Tree { nodes, values, output: None }, gains, routes }
+    Grown {
+        tree: Tree {
+            nodes,
+            values,
+            output: None,
+        },
+        gains,
+        routes,
+    }
 }
 
 fn most_promising(leaves: &[Leaf]) -> Option<usize> {
@@ -239,7 +283,12 @@ impl Finder<'_> {
         if let (true, Some(histograms)) = (enough, &leaf.histograms) {
             let one = |position: usize| {
                 let feature = self.features[position];
-                self.best_split(feature, &histograms.by_feature[position], leaf.sum, leaf.bounds)
+                self.best_split(
+                    feature,
+                    &histograms.by_feature[position],
+                    leaf.sum,
+                    leaf.bounds,
+                )
             };
             let found: Vec<Option<Candidate>> = if self.features.len() >= 16 {
                 (0..self.features.len()).into_par_iter().map(one).collect()
@@ -247,7 +296,11 @@ impl Finder<'_> {
                 (0..self.features.len()).map(one).collect()
             };
             for candidate in found.into_iter().flatten() {
-                if leaf.candidate.as_ref().is_none_or(|best| candidate.gain > best.gain) {
+                if leaf
+                    .candidate
+                    .as_ref()
+                    .is_none_or(|best| candidate.gain > best.gain)
+                {
                     leaf.candidate = Some(candidate);
                 }
             }
@@ -273,7 +326,14 @@ impl Finder<'_> {
         }
     }
 
-    fn allowed(&self, feature: usize, left: Cell, right: Cell, l2: f64, bounds: (f64, f64)) -> bool {
+    fn allowed(
+        &self,
+        feature: usize,
+        left: Cell,
+        right: Cell,
+        l2: f64,
+        bounds: (f64, f64),
+    ) -> bool {
         let rows = self.params.min_rows_in_leaf as f64;
         let hessian = self.params.min_hessian_in_leaf;
         let big_enough = left.rows >= rows.max(1.0)
@@ -283,7 +343,10 @@ impl Finder<'_> {
         let direction = self.monotone(feature);
         big_enough
             && (direction == 0 || {
-                let (l, r) = (leaf_output(left, l2, bounds), leaf_output(right, l2, bounds));
+                let (l, r) = (
+                    leaf_output(left, l2, bounds),
+                    leaf_output(right, l2, bounds),
+                );
                 if direction > 0 { l <= r } else { l >= r }
             })
     }
@@ -300,9 +363,17 @@ impl Finder<'_> {
         let whole = self.worth(sum, l2, bounds);
         let missing = cells[usize::from(MISSING)];
         let mut best: Option<(f64, usize, bool, Cell, Cell)> = None;
-        let ways: &[bool] = if missing.rows > 0.0 { &[false, true] } else { &[false] };
+        let ways: &[bool] = if missing.rows > 0.0 {
+            &[false, true]
+        } else {
+            &[false]
+        };
         for &missing_left in ways {
-            let mut left = if missing_left { missing } else { Cell::default() };
+            let mut left = if missing_left {
+                missing
+            } else {
+                Cell::default()
+            };
             for bin in 0..column.bin_count() {
                 if cells[bin].rows == 0.0 {
                     continue;
@@ -325,7 +396,11 @@ impl Finder<'_> {
         }
         let (gain, bin, missing_left, left, right) = best?;
         // Without missing values in training, a missing value takes the way of the majority.
-        let missing_left = if missing.rows > 0.0 { missing_left } else { left.rows >= right.rows };
+        let missing_left = if missing.rows > 0.0 {
+            missing_left
+        } else {
+            left.rows >= right.rows
+        };
         // The border is the one of the bins, not of the node's values: an ensemble then asks each
         // feature at most 254 different questions, which is what lets scoring compare bytes.
         let threshold = if bin + 1 < column.bin_count() {
@@ -358,8 +433,9 @@ impl Finder<'_> {
         let smoothing = self.params.category_smoothing;
         let l2 = self.params.l2 + self.params.category_l2;
         let whole = self.worth(sum, self.params.l2, bounds);
-        let mut order: Vec<usize> =
-            (0..column.bin_count()).filter(|bin| cells[*bin].rows > 0.0).collect();
+        let mut order: Vec<usize> = (0..column.bin_count())
+            .filter(|bin| cells[*bin].rows > 0.0)
+            .collect();
         let rank = |bin: usize| cells[bin].gradient / (cells[bin].hessian + smoothing);
         order.sort_by(|&a, &b| rank(a).total_cmp(&rank(b)).then(a.cmp(&b)));
         let mut best: Option<(f64, usize, Cell, Cell)> = None;

@@ -10,13 +10,13 @@ use tripline_forest::{
     metrics,
 };
 
-use super::{FOLDS, Provenance, Trained, choose_columns, feature_names, refuse, row_weights, schema_ref, training};
+use super::{
+    FOLDS, Provenance, Trained, choose_columns, feature_names, refuse, row_weights, schema_ref,
+    training,
+};
 use crate::{
-    Case, Evaluation, LabelledRows, LifecycleError, Report,
-    baseline::baselines,
-    class_of_label,
-    recipe::ClassifierRecipe,
-    split,
+    Case, Evaluation, LabelledRows, LifecycleError, Report, baseline::baselines, class_of_label,
+    recipe::ClassifierRecipe, split,
 };
 
 /// Rows a named attack needs to be learnt.
@@ -38,8 +38,11 @@ pub fn train_classifier(
     let all: Vec<usize> = (0..rows.len()).collect();
     let ensemble = fitter.fit(&all)?;
 
-    let plain: Vec<(usize, Outcome)> =
-        held_out.iter().enumerate().map(|(row, shares)| fitter.top(row, shares)).collect();
+    let plain: Vec<(usize, Outcome)> = held_out
+        .iter()
+        .enumerate()
+        .map(|(row, shares)| fitter.top(row, shares))
+        .collect();
     let plain_outcomes: Vec<Outcome> = plain.iter().map(|(_, outcome)| *outcome).collect();
     let (calibration, error) = calibrate(&plain_outcomes)?;
     let benign = classes.iter().position(|class| class.benign);
@@ -60,28 +63,37 @@ pub fn train_classifier(
         })
         .collect();
     let evaluation = Evaluation::of("held-out training rows", &cases, &names);
-    let headline = evaluation.classifier.as_ref().map_or_else(|| json!(null), |scores| {
-        json!({
-            "accuracy": scores.accuracy,
-            "macro_f1": scores.macro_f1,
-            "macro_f1_of_classes_with_100_rows": scores.macro_f1_100,
-            "expected_calibration_error": error,
-        })
-    });
+    let headline = evaluation.classifier.as_ref().map_or_else(
+        || json!(null),
+        |scores| {
+            json!({
+                "accuracy": scores.accuracy,
+                "macro_f1": scores.macro_f1,
+                "macro_f1_of_classes_with_100_rows": scores.macro_f1_100,
+                "expected_calibration_error": error,
+            })
+        },
+    );
     let manifest = Manifest {
         format: Manifest::FORMAT.to_owned(),
         format_version: Manifest::FORMAT_VERSION,
         name: recipe.name.clone(),
         version: String::new(),
         description: recipe.description.clone(),
-        role: if recipe.names_attacks { Role::Namer } else { Role::Classifier },
+        role: if recipe.names_attacks {
+            Role::Namer
+        } else {
+            Role::Classifier
+        },
         priority: recipe.priority,
         schema: schema_ref(&rows),
         features: feature_names(&rows, &fitter.columns),
         classes,
         link: ensemble.link(),
         calibration,
-        calibration_given_threat: given_threat.as_ref().map(|(calibration, _)| calibration.clone()),
+        calibration_given_threat: given_threat
+            .as_ref()
+            .map(|(calibration, _)| calibration.clone()),
         threshold: None,
         training: training(provenance, recipe, recipe.seed)?,
         metrics: json!({ "held_out_training_rows": headline }),
@@ -106,10 +118,17 @@ fn classes_of(
     }
     let schema = rows.schema();
     let names: Vec<&'static str> = match schema.name() {
-        "nsl-kdd" => label::NslCategory::ALL.iter().map(|category| category.name()).collect(),
+        "nsl-kdd" => label::NslCategory::ALL
+            .iter()
+            .map(|category| category.name())
+            .collect(),
         _ => label::CICFLOW_CLASSES.to_vec(),
     };
-    let classes = names.iter().enumerate().map(|(id, name)| class_def(name, id)).collect();
+    let classes = names
+        .iter()
+        .enumerate()
+        .map(|(id, name)| class_def(name, id))
+        .collect();
     let position = move |name: &str| {
         let class = class_of_label(schema, name)?;
         names.iter().position(|known| *known == class)
@@ -118,7 +137,12 @@ fn classes_of(
 }
 
 fn class_def(name: &str, id: usize) -> ClassDef {
-    ClassDef { name: name.to_owned(), id: id as u32, benign: label::is_benign(name) == Some(true), group: None }
+    ClassDef {
+        name: name.to_owned(),
+        id: id as u32,
+        benign: label::is_benign(name) == Some(true),
+        group: None,
+    }
 }
 
 fn named_attacks(
@@ -134,7 +158,10 @@ fn named_attacks(
         })
         .collect();
     if named.len() < 2 {
-        return Err(refuse(&recipe.name, "fewer than two named attacks with enough rows"));
+        return Err(refuse(
+            &recipe.name,
+            "fewer than two named attacks with enough rows",
+        ));
     }
     let classes = named
         .iter()
@@ -170,10 +197,16 @@ impl<'a> Fitter<'a> {
         classes: usize,
     ) -> Result<Self, LifecycleError> {
         if rows.len() < 2 * FOLDS {
-            return Err(refuse(&recipe.name, format!("{} rows with a known class", rows.len())));
+            return Err(refuse(
+                &recipe.name,
+                format!("{} rows with a known class", rows.len()),
+            ));
         }
         let labels: Vec<&str> = (0..rows.len()).map(|row| rows.label(row)).collect();
-        let benign = labels.iter().map(|name| label::is_benign(name) == Some(true)).collect();
+        let benign = labels
+            .iter()
+            .map(|name| label::is_benign(name) == Some(true))
+            .collect();
         let columns = choose_columns(
             &recipe.name,
             &recipe.features,
@@ -185,7 +218,17 @@ impl<'a> Fitter<'a> {
         )?;
         let groups = rows.groups(&columns);
         let folds = split::grouped_folds(&groups, &labels, FOLDS, recipe.seed);
-        Ok(Self { rows, recipe, target, classes, columns, labels, benign, groups, folds })
+        Ok(Self {
+            rows,
+            recipe,
+            target,
+            classes,
+            columns,
+            labels,
+            benign,
+            groups,
+            folds,
+        })
     }
 
     fn fit(&self, train: &[usize]) -> Result<Ensemble, LifecycleError> {
@@ -194,7 +237,9 @@ impl<'a> Fitter<'a> {
         let benign: Vec<bool> = train.iter().map(|&row| self.benign[row]).collect();
         let weights = row_weights(self.recipe.weighting, &labels, &groups, &benign);
         let target: Vec<u32> = train.iter().map(|&row| self.target[row]).collect();
-        let matrix = self.rows.matrix(train, &self.columns, self.recipe.categories)?;
+        let matrix = self
+            .rows
+            .matrix(train, &self.columns, self.recipe.categories)?;
         let set = TrainingSet::new(&matrix, &target, self.classes, Some(&weights))?;
         Ok(self.recipe.learner.fit(&set)?)
     }
@@ -207,7 +252,9 @@ impl<'a> Fitter<'a> {
                 let (held, train): (Vec<usize>, Vec<usize>) =
                     (0..self.rows.len()).partition(|&row| self.folds[row] == fold);
                 let model = self.fit(&train)?;
-                let matrix = self.rows.matrix(&held, &self.columns, self.recipe.categories)?;
+                let matrix = self
+                    .rows
+                    .matrix(&held, &self.columns, self.recipe.categories)?;
                 Ok((held, model.probabilities_of(&matrix)?))
             })
             .collect::<Result<_, LifecycleError>>()?;
@@ -229,7 +276,14 @@ impl<'a> Fitter<'a> {
             }
         }
         let positive = self.target[row] as usize == class;
-        (class, Outcome { score: shares[class], positive, weight: 1.0 })
+        (
+            class,
+            Outcome {
+                score: shares[class],
+                positive,
+                weight: 1.0,
+            },
+        )
     }
 
     /// The same for attacks alone, with the benign class out of the question.
@@ -258,18 +312,26 @@ fn calibrate(outcomes: &[Outcome]) -> Result<(Calibration, f64), LifecycleError>
     let right = outcomes.iter().filter(|outcome| outcome.positive).count();
     if right == 0 || right == outcomes.len() {
         // Nothing was ever wrong (or right): there is no curve to fit.
-        return Ok((Calibration::Identity, metrics::expected_calibration_error(outcomes)));
+        return Ok((
+            Calibration::Identity,
+            metrics::expected_calibration_error(outcomes),
+        ));
     }
     let (mut even, mut odd) = (Vec::new(), Vec::new());
     for (index, outcome) in outcomes.iter().enumerate() {
-        if index % 2 == 0 { even.push(*outcome) } else { odd.push(*outcome) }
+        if index % 2 == 0 {
+            even.push(*outcome);
+        } else {
+            odd.push(*outcome);
+        }
     }
     let mut held = Vec::with_capacity(outcomes.len());
     for (fit_on, measure_on) in [(&even, &odd), (&odd, &even)] {
         let map = calibration::fit_isotonic(fit_on).unwrap_or(Calibration::Identity);
-        held.extend(
-            measure_on.iter().map(|o: &Outcome| Outcome { score: map.apply(o.score), ..*o }),
-        );
+        held.extend(measure_on.iter().map(|o: &Outcome| Outcome {
+            score: map.apply(o.score),
+            ..*o
+        }));
     }
     let error = metrics::expected_calibration_error(&held);
     Ok((calibration::fit_isotonic(outcomes)?, error))

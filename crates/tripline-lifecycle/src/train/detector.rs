@@ -12,7 +12,10 @@ use tripline_forest::{
     metrics,
 };
 
-use super::{FOLDS, Provenance, Trained, background_rows, choose_columns, feature_names, refuse, row_weights, schema_ref, training};
+use super::{
+    FOLDS, Provenance, Trained, background_rows, choose_columns, feature_names, refuse,
+    row_weights, schema_ref, training,
+};
 use crate::{
     LabelledRows, LifecycleError, Report,
     baseline::baselines,
@@ -25,6 +28,11 @@ use crate::{
 const NORMAL_REGIONS: usize = 20;
 /// Rows an attack type needs to be held out alone; rarer ones are held out together.
 const MIN_TYPE_ROWS: usize = 100;
+
+/// Share of what the model has never seen, among attacks and among normal rows, for which
+/// probabilities are calibrated. The threshold is chosen for a harsher world, because a missed
+/// attack costs more than a probability that is a little off.
+const CALIBRATION_NOVEL_SHARE: f64 = 0.2;
 
 /// Trains a detector on labelled rows.
 pub fn train_detector(
@@ -41,21 +49,23 @@ pub fn train_detector(
         ThresholdRule::LeaveOneTypeOut { novel_share, .. } => novel_share,
     };
     let outcomes = held_out.outcomes(fitter.attack_share(), novel_share);
-    let (calibration, method) = calibrate(&outcomes)?;
-    let calibrated = apply(&calibration, &outcomes);
-    let threshold = choose_threshold(&recipe.threshold, &calibration, &calibrated);
-    let error = cross_fitted_error(&outcomes, method)?;
+    let threshold_score = threshold_score(&recipe.threshold, &outcomes);
+    let expected = held_out.outcomes(fitter.attack_share(), novel_share.min(CALIBRATION_NOVEL_SHARE));
+    let (calibration, method) = calibrate(&expected)?;
+    let calibrated = apply(&calibration, &expected);
+    let threshold = described(&recipe.threshold, calibration.apply(threshold_score));
+    let error = cross_fitted_error(&expected, method)?;
 
     let types = held_out.types(&calibration, threshold.value);
     let curve = metrics::curve(&calibrated);
     let counts = metrics::BinaryCounts::at(&calibrated, threshold.value);
     let figures = TrainingFigures {
-        what: held_out_description(novel_share),
+        what: held_out_description(novel_share.min(CALIBRATION_NOVEL_SHARE)),
         accuracy: counts.accuracy(),
         f1: counts.f1(),
         recall: counts.recall(),
         false_positive_rate: counts.false_positive_rate(),
-        roc_auc: metrics::roc_auc(&outcomes),
+        roc_auc: metrics::roc_auc(&expected),
         expected_calibration_error: error,
         calibration_method: method.name().to_owned(),
         types,
@@ -71,8 +81,18 @@ pub fn train_detector(
         schema: schema_ref(rows),
         features: feature_names(rows, &fitter.columns),
         classes: vec![
-            ClassDef { name: "normal".to_owned(), id: 0, benign: true, group: None },
-            ClassDef { name: "attack".to_owned(), id: 1, benign: false, group: None },
+            ClassDef {
+                name: "normal".to_owned(),
+                id: 0,
+                benign: true,
+                group: None,
+            },
+            ClassDef {
+                name: "attack".to_owned(),
+                id: 1,
+                benign: false,
+                group: None,
+            },
         ],
         link: ensemble.link(),
         calibration,
@@ -124,12 +144,18 @@ struct Fitter<'a> {
 impl<'a> Fitter<'a> {
     fn new(rows: &'a LabelledRows, recipe: &'a DetectorRecipe) -> Result<Self, LifecycleError> {
         let labels: Vec<&str> = (0..rows.len()).map(|row| rows.label(row)).collect();
-        let benign: Vec<bool> = labels.iter().map(|name| label::is_benign(name) == Some(true)).collect();
+        let benign: Vec<bool> = labels
+            .iter()
+            .map(|name| label::is_benign(name) == Some(true))
+            .collect();
         let normal = benign.iter().filter(|benign| **benign).count();
         if normal < FOLDS || rows.len() - normal < FOLDS {
             return Err(refuse(
                 &recipe.name,
-                format!("{normal} normal and {} attack rows; both need at least {FOLDS}", rows.len() - normal),
+                format!(
+                    "{normal} normal and {} attack rows; both need at least {FOLDS}",
+                    rows.len() - normal
+                ),
             ));
         }
         let target: Vec<u32> = benign.iter().map(|benign| u32::from(!benign)).collect();
@@ -146,13 +172,27 @@ impl<'a> Fitter<'a> {
         let folds = split::grouped_folds(&groups, &labels, FOLDS, recipe.seed);
         let normal_rows: Vec<usize> = (0..rows.len()).filter(|&row| benign[row]).collect();
         let value = |row: usize, column: usize| rows.row(row)[columns[column]];
-        let regions =
-            split::regions(value, &normal_rows, columns.len(), NORMAL_REGIONS, recipe.seed);
+        let regions = split::regions(
+            value,
+            &normal_rows,
+            columns.len(),
+            NORMAL_REGIONS,
+            recipe.seed,
+        );
         let mut region = vec![None; rows.len()];
         for (row, own) in normal_rows.into_iter().zip(regions) {
             region[row] = Some(own);
         }
-        Ok(Self { rows, recipe, columns, labels, benign, groups, folds, region })
+        Ok(Self {
+            rows,
+            recipe,
+            columns,
+            labels,
+            benign,
+            groups,
+            folds,
+            region,
+        })
     }
 
     /// Share of attacks among the rows.
@@ -166,7 +206,9 @@ impl<'a> Fitter<'a> {
         let benign: Vec<bool> = train.iter().map(|&row| self.benign[row]).collect();
         let mut weights = row_weights(self.recipe.weighting, &labels, &groups, &benign);
         let mut target: Vec<u32> = benign.iter().map(|benign| u32::from(!benign)).collect();
-        let mut matrix = self.rows.matrix(train, &self.columns, self.recipe.categories)?;
+        let mut matrix = self
+            .rows
+            .matrix(train, &self.columns, self.recipe.categories)?;
         if let Some(background) = self.recipe.background {
             matrix = self.with_background(matrix, train, background, &mut target, &mut weights)?;
         }
@@ -182,10 +224,24 @@ impl<'a> Fitter<'a> {
         target: &mut Vec<u32>,
         weights: &mut Vec<f64>,
     ) -> Result<Matrix, LifecycleError> {
-        let normal: Vec<usize> = train.iter().copied().filter(|&row| self.benign[row]).collect();
-        let normal_weight: f64 =
-            weights.iter().zip(&*target).filter(|(_, class)| **class == 0).map(|(w, _)| w).sum();
-        let drawn = background_rows(self.rows, &normal, &self.columns, background, self.recipe.seed);
+        let normal: Vec<usize> = train
+            .iter()
+            .copied()
+            .filter(|&row| self.benign[row])
+            .collect();
+        let normal_weight: f64 = weights
+            .iter()
+            .zip(&*target)
+            .filter(|(_, class)| **class == 0)
+            .map(|(w, _)| w)
+            .sum();
+        let drawn = background_rows(
+            self.rows,
+            &normal,
+            &self.columns,
+            background,
+            self.recipe.seed,
+        );
         let count = drawn.len();
         if count == 0 {
             return Ok(matrix);
@@ -198,7 +254,10 @@ impl<'a> Fitter<'a> {
             })
             .collect();
         target.extend(std::iter::repeat_n(1, count));
-        weights.extend(std::iter::repeat_n(normal_weight * background.weight / count as f64, count));
+        weights.extend(std::iter::repeat_n(
+            normal_weight * background.weight / count as f64,
+            count,
+        ));
         Ok(Matrix::new(columns, matrix.kinds().to_vec())?)
     }
 
@@ -214,7 +273,9 @@ impl<'a> Fitter<'a> {
             .enumerate()
             .map(|(round, left_out)| self.score_round(round, left_out))
             .collect::<Result<_, _>>()?;
-        Ok(HeldOut { scores: scored.into_iter().flatten().collect() })
+        Ok(HeldOut {
+            scores: scored.into_iter().flatten().collect(),
+        })
     }
 
     /// The attack types to leave out, one set per round: each frequent type alone, the rare ones
@@ -226,8 +287,9 @@ impl<'a> Fitter<'a> {
                 *counts.entry(name).or_default() += 1;
             }
         }
-        let (frequent, rare): (Vec<_>, Vec<_>) =
-            counts.into_iter().partition(|(_, count)| *count >= MIN_TYPE_ROWS);
+        let (frequent, rare): (Vec<_>, Vec<_>) = counts
+            .into_iter()
+            .partition(|(_, count)| *count >= MIN_TYPE_ROWS);
         let mut rounds: Vec<Vec<&str>> = frequent.into_iter().map(|(name, _)| vec![name]).collect();
         if !rare.is_empty() {
             rounds.push(rare.into_iter().map(|(name, _)| name).collect());
@@ -238,7 +300,11 @@ impl<'a> Fitter<'a> {
         rounds
     }
 
-    fn score_round(&self, round: usize, left_out: &[&str]) -> Result<Vec<HeldOutScore>, LifecycleError> {
+    fn score_round(
+        &self,
+        round: usize,
+        left_out: &[&str],
+    ) -> Result<Vec<HeldOutScore>, LifecycleError> {
         let fold = round % FOLDS;
         let region = match self.recipe.threshold {
             ThresholdRule::Score(_) => None,
@@ -247,12 +313,16 @@ impl<'a> Fitter<'a> {
         let novel = |row: usize| {
             left_out.contains(&self.labels[row]) || (region.is_some() && self.region[row] == region)
         };
-        let train: Vec<usize> =
-            (0..self.rows.len()).filter(|&row| self.folds[row] != fold && !novel(row)).collect();
-        let held: Vec<usize> =
-            (0..self.rows.len()).filter(|&row| self.folds[row] == fold || novel(row)).collect();
+        let train: Vec<usize> = (0..self.rows.len())
+            .filter(|&row| self.folds[row] != fold && !novel(row))
+            .collect();
+        let held: Vec<usize> = (0..self.rows.len())
+            .filter(|&row| self.folds[row] == fold || novel(row))
+            .collect();
         let model = self.fit(&train)?;
-        let matrix = self.rows.matrix(&held, &self.columns, self.recipe.categories)?;
+        let matrix = self
+            .rows
+            .matrix(&held, &self.columns, self.recipe.categories)?;
         let margins = model.margins_of(&matrix)?;
         Ok(held
             .into_iter()
@@ -283,18 +353,39 @@ impl HeldOut {
     /// of both attacks and normal traffic; each novel attack type counts the same.
     fn outcomes(&self, attack_share: f64, novel_share: f64) -> Vec<Outcome> {
         let count = |benign: bool, novel: bool| {
-            self.scores.iter().filter(|s| s.benign == benign && s.novel == novel).count() as f64
+            self.scores
+                .iter()
+                .filter(|s| s.benign == benign && s.novel == novel)
+                .count() as f64
         };
         let mut types: BTreeMap<&str, f64> = BTreeMap::new();
-        for score in self.scores.iter().filter(|score| score.novel && !score.benign) {
+        for score in self
+            .scores
+            .iter()
+            .filter(|score| score.novel && !score.benign)
+        {
             *types.entry(&score.label).or_default() += 1.0;
         }
-        let share_of_novel = |benign: bool| if count(benign, true) > 0.0 { novel_share } else { 0.0 };
+        let share_of_novel = |benign: bool| {
+            if count(benign, true) > 0.0 {
+                novel_share
+            } else {
+                0.0
+            }
+        };
         // Weights add up to the number of scores, so that they read as rows.
         let total = self.scores.len() as f64;
         let weight = |benign: bool, novel: bool| {
-            let class = if benign { 1.0 - attack_share } else { attack_share };
-            let part = if novel { share_of_novel(benign) } else { 1.0 - share_of_novel(benign) };
+            let class = if benign {
+                1.0 - attack_share
+            } else {
+                attack_share
+            };
+            let part = if novel {
+                share_of_novel(benign)
+            } else {
+                1.0 - share_of_novel(benign)
+            };
             let among = match (benign, novel) {
                 (false, true) => types.len() as f64,
                 _ => count(benign, novel),
@@ -312,7 +403,11 @@ impl HeldOut {
                 if score.novel && !score.benign {
                     weight /= types[score.label.as_str()];
                 }
-                Outcome { score: score.score, positive: !score.benign, weight }
+                Outcome {
+                    score: score.score,
+                    positive: !score.benign,
+                    weight,
+                }
             })
             .collect()
     }
@@ -323,20 +418,35 @@ impl HeldOut {
             .scores
             .iter()
             .filter(|score| score.benign && !score.novel)
-            .map(|score| Outcome { score: score.score, positive: false, weight: 1.0 })
+            .map(|score| Outcome {
+                score: score.score,
+                positive: false,
+                weight: 1.0,
+            })
             .collect();
         let mut by_type: BTreeMap<&str, Vec<Outcome>> = BTreeMap::new();
-        for score in self.scores.iter().filter(|score| score.novel && !score.benign) {
-            let outcome = Outcome { score: score.score, positive: true, weight: 1.0 };
+        for score in self
+            .scores
+            .iter()
+            .filter(|score| score.novel && !score.benign)
+        {
+            let outcome = Outcome {
+                score: score.score,
+                positive: true,
+                weight: 1.0,
+            };
             by_type.entry(&score.label).or_default().push(outcome);
         }
         by_type
             .into_iter()
             .map(|(name, outcomes)| {
-                let found =
-                    outcomes.iter().filter(|o| calibration.apply(o.score) >= threshold).count();
+                let found = outcomes
+                    .iter()
+                    .filter(|o| calibration.apply(o.score) >= threshold)
+                    .count();
                 let rows = outcomes.len() as u64;
-                let both: Vec<Outcome> = outcomes.into_iter().chain(normal.iter().copied()).collect();
+                let both: Vec<Outcome> =
+                    outcomes.into_iter().chain(normal.iter().copied()).collect();
                 HeldOutType {
                     label: name.to_owned(),
                     rows,
@@ -360,14 +470,14 @@ impl Method {
     fn name(self) -> &'static str {
         match self {
             Self::Beta => "beta",
-            Self::Isotonic => "isotonic",
+            Self::Isotonic => "centred isotonic",
         }
     }
 
     fn fit(self, outcomes: &[Outcome]) -> Result<Calibration, LifecycleError> {
         Ok(match self {
             Self::Beta => calibration::fit_beta(outcomes)?,
-            Self::Isotonic => calibration::fit_isotonic(outcomes)?,
+            Self::Isotonic => calibration::fit_centred_isotonic(outcomes)?,
         })
     }
 }
@@ -390,7 +500,11 @@ fn calibrate(outcomes: &[Outcome]) -> Result<(Calibration, Method), LifecycleErr
 fn cross_fitted_error(outcomes: &[Outcome], method: Method) -> Result<f64, LifecycleError> {
     let (mut even, mut odd) = (Vec::new(), Vec::new());
     for (index, outcome) in outcomes.iter().enumerate() {
-        if index % 2 == 0 { even.push(*outcome) } else { odd.push(*outcome) }
+        if index % 2 == 0 {
+            even.push(*outcome);
+        } else {
+            odd.push(*outcome);
+        }
     }
     let mut held = apply(&method.fit(&even)?, &odd);
     held.extend(apply(&method.fit(&odd)?, &even));
@@ -400,36 +514,56 @@ fn cross_fitted_error(outcomes: &[Outcome], method: Method) -> Result<f64, Lifec
 fn apply(calibration: &Calibration, outcomes: &[Outcome]) -> Vec<Outcome> {
     outcomes
         .iter()
-        .map(|outcome| Outcome { score: calibration.apply(outcome.score), ..*outcome })
+        .map(|outcome| Outcome {
+            score: calibration.apply(outcome.score),
+            ..*outcome
+        })
         .collect()
 }
 
-fn choose_threshold(
-    rule: &ThresholdRule,
-    calibration: &Calibration,
-    calibrated: &[Outcome],
-) -> Threshold {
+/// The uncalibrated score from which on a row is a threat.
+fn threshold_score(rule: &ThresholdRule, outcomes: &[Outcome]) -> f64 {
     match rule {
-        ThresholdRule::Score(score) => Threshold {
-            value: calibration.apply(*score),
-            method: format!("the uncalibrated score {score}, as the recipe says"),
-        },
-        ThresholdRule::LeaveOneTypeOut { novel_share, max_false_positive_rate } => {
-            let best = metrics::curve(calibrated)
-                .into_iter()
-                .skip(1)
+        ThresholdRule::Score(score) => *score,
+        ThresholdRule::LeaveOneTypeOut {
+            max_false_positive_rate,
+            ..
+        } => {
+            // Neyman and Pearson 1933: of all lines within the budget of false alarms the one
+            // that finds most, which is the lowest, since both rates rise as the line falls.
+            let points = metrics::curve(outcomes);
+            let within = points
+                .iter()
                 .filter(|point| point.counts.false_positive_rate() <= *max_false_positive_rate)
-                .max_by(|a, b| a.counts.f1().total_cmp(&b.counts.f1()));
-            Threshold {
-                value: best.map_or(1.0, |point| point.threshold),
-                method: format!(
-                    "best F1 on held-out training rows, leaving out one attack type and one kind of \
-                     normal traffic at a time; {:.0} % of both are novel to the model, and at \
-                     most {:.1} % of normal rows may be called threats",
-                    novel_share * 100.0,
-                    max_false_positive_rate * 100.0
-                ),
-            }
+                .filter(|point| point.counts.recall() > 0.0)
+                .min_by(|a, b| a.threshold.total_cmp(&b.threshold));
+            // Features that keep to the budget nowhere still need a line.
+            let best = || {
+                points
+                    .iter()
+                    .skip(1)
+                    .max_by(|a, b| a.counts.f1().total_cmp(&b.counts.f1()))
+            };
+            within.or_else(best).map_or(0.5, |point| point.threshold)
         }
     }
+}
+
+fn described(rule: &ThresholdRule, value: f64) -> Threshold {
+    let method = match rule {
+        ThresholdRule::Score(score) => {
+            format!("the uncalibrated score {score}, as the recipe says")
+        }
+        ThresholdRule::LeaveOneTypeOut {
+            novel_share,
+            max_false_positive_rate,
+        } => format!(
+            "most attacks found among held-out training rows while at most {:.1} % of normal rows \
+             are called threats; one attack type and one kind of normal traffic are left out of \
+             the training at a time, and {:.0} % of both are such rows",
+            max_false_positive_rate * 100.0,
+            novel_share * 100.0
+        ),
+    };
+    Threshold { value, method }
 }

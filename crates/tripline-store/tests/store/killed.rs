@@ -37,7 +37,7 @@ fn writes_until_it_is_killed() {
         let rows: Vec<_> = (0..BLOCK_ROWS)
             .map(|in_block| {
                 let sequence = block * BLOCK_ROWS + in_block;
-                let kind = if sequence % 3 == 0 { 'd' } else { 'n' };
+                let kind = if sequence.is_multiple_of(3) { 'd' } else { 'n' };
                 row(kind, sequence, seconds(sequence as i64))
             })
             .collect();
@@ -84,7 +84,7 @@ fn a_killed_process_leaves_whole_blocks() {
     assert_eq!(found.status, BatchStatus::Interrupted);
     let rows = found.rows_stored;
     assert!(
-        rows >= acknowledged * BLOCK_ROWS && rows % BLOCK_ROWS == 0,
+        rows >= acknowledged * BLOCK_ROWS && rows.is_multiple_of(BLOCK_ROWS),
         "{rows}"
     );
     assert_eq!(found.progress.rows_scored, rows);

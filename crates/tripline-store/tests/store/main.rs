@@ -1,6 +1,14 @@
 //! Everything that is promised of a store: the suite that every backend has to pass, and what only
 //! SQLite can get wrong.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "in a test, what fails in a helper fails the test"
+)]
+
 mod conformance;
 mod fixtures;
 mod killed;

@@ -53,7 +53,12 @@ pub(crate) struct Cause(pub(crate) String);
 impl ApiError {
     /// An answer with words for the client.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after_seconds: None, cause: None }
+        Self {
+            status,
+            detail: detail.into(),
+            retry_after_seconds: None,
+            cause: None,
+        }
     }
 
     /// The request cannot be understood.
@@ -102,11 +107,17 @@ impl ApiError {
 
     /// The same error with other words.
     pub(crate) fn with_detail(self, detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), ..self }
+        Self {
+            detail: detail.into(),
+            ..self
+        }
     }
 
     fn because(self, cause: String) -> Self {
-        Self { cause: Some(cause), ..self }
+        Self {
+            cause: Some(cause),
+            ..self
+        }
     }
 }
 
@@ -195,10 +206,14 @@ impl From<IngestError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = ErrorBody { detail: self.detail };
+        let body = ErrorBody {
+            detail: self.detail,
+        };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after_seconds {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if let Some(cause) = self.cause {
             response.extensions_mut().insert(Cause(cause));

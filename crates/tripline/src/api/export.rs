@@ -1,6 +1,5 @@
 //! The export of single scores as CSV, as the origin system offers it.
 
-
 use axum::{
     Json,
     extract::State,
@@ -78,7 +77,9 @@ pub(crate) async fn realtime(
         return Err(ApiError::bad_request("start is not before end"));
     }
     if end.0.saturating_sub(start.0) > MAX_SPAN_MICROS {
-        return Err(ApiError::bad_request("start and end are more than two hours apart"));
+        return Err(ApiError::bad_request(
+            "start and end are more than two hours apart",
+        ));
     }
     let with_predictions = match params.text("format") {
         None | Some("features_only") => false,
@@ -100,8 +101,16 @@ pub(crate) async fn realtime(
         let count = state.ask(move |store| store.count(&filter)).await?;
         let warning = (count > MANY_ROWS)
             .then(|| format!("{count} rows are a large file; a shorter time gives a smaller one"));
-        let time_range = TimeRange { start: rfc3339(start), end: rfc3339(end) };
-        return Ok(Json(ExportCount { count, time_range, warning }).into_response());
+        let time_range = TimeRange {
+            start: rfc3339(start),
+            end: rfc3339(end),
+        };
+        return Ok(Json(ExportCount {
+            count,
+            time_range,
+            warning,
+        })
+        .into_response());
     }
     let mut response = streamed(&state, "text/csv; charset=utf-8", move |state, out| {
         write_csv(state, filter, with_predictions, out)
@@ -121,15 +130,35 @@ fn write_csv(
 ) -> anyhow::Result<()> {
     let occurring = schemas_in(state, &filter)?;
     let mut csv = csv::Writer::from_writer(out);
-    let mut head = vec!["id".to_owned(), "created_at".to_owned(), "schema".to_owned()];
-    for schema in schemas().into_iter().filter(|schema| occurring.contains(&schema.name())) {
-        head.extend(schema.features().iter().map(|feature| feature.name.to_owned()));
+    let mut head = vec![
+        "id".to_owned(),
+        "created_at".to_owned(),
+        "schema".to_owned(),
+    ];
+    for schema in schemas()
+        .into_iter()
+        .filter(|schema| occurring.contains(&schema.name()))
+    {
+        head.extend(
+            schema
+                .features()
+                .iter()
+                .map(|feature| feature.name.to_owned()),
+        );
     }
     if with_predictions {
         head.extend(
-            ["prediction_score", "is_attack", "threshold", "threat_model_version",
-             "attack_type_name", "confidence", "attack_model_version", "label"]
-                .map(ToOwned::to_owned),
+            [
+                "prediction_score",
+                "is_attack",
+                "threshold",
+                "threat_model_version",
+                "attack_type_name",
+                "confidence",
+                "attack_model_version",
+                "label",
+            ]
+            .map(ToOwned::to_owned),
         );
     }
     csv.write_record(&head)?;
@@ -140,7 +169,10 @@ fn write_csv(
             rfc3339(row.created_at),
             row.provenance.schema.clone(),
         ];
-        for schema in schemas().into_iter().filter(|schema| occurring.contains(&schema.name())) {
+        for schema in schemas()
+            .into_iter()
+            .filter(|schema| occurring.contains(&schema.name()))
+        {
             let is_its_own = row.schema.is_some_and(|own| own.name() == schema.name());
             cells.extend((0..schema.len()).map(|index| {
                 match row.values.get(index).filter(|_| is_its_own) {
@@ -162,12 +194,29 @@ fn prediction_cells(row: &Row<'_>, cells: &mut Vec<String>) {
     let threat = row.threat_prediction();
     let attack = row.attack_prediction();
     let text = |cell: Option<String>| cell.unwrap_or_default();
-    cells.push(text(threat.as_ref().map(|threat| threat.prediction_score.to_string())));
-    cells.push(text(threat.as_ref().map(|threat| threat.is_attack.to_string())));
-    cells.push(text(threat.as_ref().map(|threat| threat.threshold.to_string())));
+    cells.push(text(
+        threat
+            .as_ref()
+            .map(|threat| threat.prediction_score.to_string()),
+    ));
+    cells.push(text(
+        threat.as_ref().map(|threat| threat.is_attack.to_string()),
+    ));
+    cells.push(text(
+        threat.as_ref().map(|threat| threat.threshold.to_string()),
+    ));
     cells.push(text(threat.map(|threat| threat.model_version)));
-    cells.push(text(attack.as_ref().map(|attack| attack.attack_type_name.clone())));
-    cells.push(text(attack.as_ref().and_then(|attack| attack.confidence).map(|c| c.to_string())));
+    cells.push(text(
+        attack
+            .as_ref()
+            .map(|attack| attack.attack_type_name.clone()),
+    ));
+    cells.push(text(
+        attack
+            .as_ref()
+            .and_then(|attack| attack.confidence)
+            .map(|c| c.to_string()),
+    ));
     cells.push(text(attack.map(|attack| attack.model_version)));
     cells.push(text(row.label.map(ToOwned::to_owned)));
 }

@@ -40,7 +40,10 @@ pub(super) async fn guard(State(state): State<AppState>, request: Request, next:
             Ok(response) => response,
             Err(_) => ApiError::new(
                 StatusCode::REQUEST_TIMEOUT,
-                format!("the request was not done within {} seconds", PATIENCE.as_secs()),
+                format!(
+                    "the request was not done within {} seconds",
+                    PATIENCE.as_secs()
+                ),
             )
             .into_response(),
         },
@@ -59,17 +62,26 @@ pub(super) async fn guard(State(state): State<AppState>, request: Request, next:
 fn check(state: &AppState, request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host = request.uri().authority().map(|a| a.as_str()).or_else(|| text(header::HOST));
+    let host = request
+        .uri()
+        .authority()
+        .map(|a| a.as_str())
+        .or_else(|| text(header::HOST));
     if let Some(host) = host
         && !is_allowed(host, &state.config().allowed_hosts)
     {
         let shown: String = host.chars().take(80).collect();
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
-            format!("this server is not called '{shown}'; its operator can allow that name with --allow-host"),
+            format!(
+                "this server is not called '{shown}'; its operator can allow that name with --allow-host"
+            ),
         ));
     }
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let reads = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
     if !reads && is_foreign(headers, host) {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
@@ -100,11 +112,15 @@ fn without_port(host: &str) -> &str {
 /// Whether a browser says that a page of another origin sends the request. Programs that are no
 /// browsers say nothing of the kind.
 fn is_foreign(headers: &HeaderMap, host: Option<&str>) -> bool {
-    let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
+    let site = headers
+        .get("sec-fetch-site")
+        .and_then(|value| value.to_str().ok());
     if site.is_some_and(|site| site != "same-origin" && site != "none") {
         return true;
     }
-    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return false;
+    };
     let origin = origin.to_str().unwrap_or("null");
     let authority = origin.split_once("://").map(|(_, authority)| authority);
     authority.is_none() || authority != host
@@ -121,7 +137,9 @@ fn harden(headers: &mut HeaderMap, path: &str) {
         // Answers are of the moment; files of the dashboard say otherwise themselves.
         (header::CACHE_CONTROL, "no-store"),
     ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
@@ -129,9 +147,15 @@ fn harden(headers: &mut HeaderMap, path: &str) {
         ("referrer-policy", "no-referrer"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+        (
+            "permissions-policy",
+            "camera=(), geolocation=(), microphone=()",
+        ),
     ] {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
     }
 }
 
@@ -140,17 +164,34 @@ mod tests {
     use super::*;
 
     fn check_host(host: &str, expected: bool) {
-        assert_eq!(is_allowed(host, &["flows.example".to_owned()]), expected, "{host}");
+        assert_eq!(
+            is_allowed(host, &["flows.example".to_owned()]),
+            expected,
+            "{host}"
+        );
     }
 
     #[test]
     fn only_known_names_are_answered() {
-        for host in ["localhost", "localhost:8000", "127.0.0.1:8000", "10.1.2.3", "[::1]:80", "[::1]"] {
+        for host in [
+            "localhost",
+            "localhost:8000",
+            "127.0.0.1:8000",
+            "10.1.2.3",
+            "[::1]:80",
+            "[::1]",
+        ] {
             check_host(host, true);
         }
         check_host("flows.example:443", true);
         check_host("FLOWS.example", true);
-        for host in ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
+        for host in [
+            "evil.example",
+            "evil.example:8000",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "",
+        ] {
             check_host(host, false);
         }
     }

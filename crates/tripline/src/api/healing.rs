@@ -24,10 +24,16 @@ pub(crate) enum Action {
 impl Action {
     /// The action for a class of a classifier.
     pub(crate) fn for_class(class: &str) -> Self {
-        let category = label::NslCategory::ALL.into_iter().find(|category| category.name() == class);
+        let category = label::NslCategory::ALL
+            .into_iter()
+            .find(|category| category.name() == class);
         if let Some(category) = category {
             let is_normal = category == label::NslCategory::Normal;
-            return if is_normal { Self::LogOnly } else { Self::AlertAdmin };
+            return if is_normal {
+                Self::LogOnly
+            } else {
+                Self::AlertAdmin
+            };
         }
         let known = label::cicflow_class(class).map(|index| label::CICFLOW_CLASSES[index]);
         match known {

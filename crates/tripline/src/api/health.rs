@@ -87,15 +87,27 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
         },
         "websocket": { "status": "disabled", "connections": 0 },
     });
-    let code = if status == "unhealthy" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let body = Health { status, timestamp: rfc3339(state.now()), checks };
+    let code = if status == "unhealthy" {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    let body = Health {
+        status,
+        timestamp: rfc3339(state.now()),
+        checks,
+    };
     (code, Json(body)).into_response()
 }
 
 /// The preferred model of a role, and how many there are.
 fn model_check(state: &AppState, role: Role) -> Value {
     let models = state.models();
-    let of_role: Vec<_> = models.models().iter().filter(|model| model.role() == role).collect();
+    let of_role: Vec<_> = models
+        .models()
+        .iter()
+        .filter(|model| model.role() == role)
+        .collect();
     let first = of_role.first().map(|model| model.manifest());
     json!({
         "loaded": first.is_some(),

@@ -31,7 +31,10 @@ impl Judge {
             classifier: pipeline.classifier().map(reference),
             namer: pipeline.namer().map(reference),
         };
-        Self { pipeline, provenance }
+        Self {
+            pipeline,
+            provenance,
+        }
     }
 
     /// The models.
@@ -55,10 +58,18 @@ impl Judge {
     /// The attack part of a verdict.
     pub(crate) fn attack(&self, opinion: Option<AttackOpinion>) -> Option<AttackPart<&str>> {
         let opinion = opinion?;
-        let class = self.pipeline.classifier()?.manifest().classes.get(opinion.class)?;
+        let class = self
+            .pipeline
+            .classifier()?
+            .manifest()
+            .classes
+            .get(opinion.class)?;
         let named = opinion.named.and_then(|named| {
             let name = self.pipeline.namer()?.manifest().classes.get(named.class)?;
-            Some(NamedPart { label: name.name.as_str(), confidence: named.confidence })
+            Some(NamedPart {
+                label: name.name.as_str(),
+                confidence: named.confidence,
+            })
         });
         Some(AttackPart {
             class: class.name.as_str(),

@@ -31,12 +31,8 @@ mod verdicts;
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    http::header,
-    middleware::from_fn_with_state,
-    response::IntoResponse,
-    routing::get,
+    Router, extract::DefaultBodyLimit, http::header, middleware::from_fn_with_state,
+    response::IntoResponse, routing::get,
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -91,7 +87,11 @@ pub fn app(state: AppState) -> NormalizePath<Router> {
         .route(
             pages::DOCUMENT,
             get(move || async move {
-                ([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response()
+                (
+                    [(header::CONTENT_TYPE, "application/json")],
+                    document.to_string(),
+                )
+                    .into_response()
             }),
         )
         .route("/docs", get(pages::docs))
@@ -102,9 +102,11 @@ pub fn app(state: AppState) -> NormalizePath<Router> {
     let router = router
         .merge(pages)
         .method_not_allowed_fallback(pages::wrong_method)
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            error::ApiError::internal("a handler panicked").into_response()
-        }))
+        .layer(CatchPanicLayer::custom(
+            |_: Box<dyn std::any::Any + Send>| {
+                error::ApiError::internal("a handler panicked").into_response()
+            },
+        ))
         .layer(from_fn_with_state(state.clone(), guard::guard))
         .with_state(state);
     NormalizePath::trim_trailing_slash(router)
@@ -158,7 +160,10 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let service = TowerToHyperService::new(app(state));
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).pipeline_flush(true);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .pipeline_flush(true);
     let connections = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     tokio::pin!(stop);
@@ -188,7 +193,10 @@ pub async fn serve(
             drop(slot);
         });
     }
-    if tokio::time::timeout(SHUTDOWN_PATIENCE, connections.shutdown()).await.is_err() {
+    if tokio::time::timeout(SHUTDOWN_PATIENCE, connections.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some requests were not done in time and were cut off");
     }
     Ok(())

@@ -31,7 +31,10 @@ const TYPES: [(Role, &str); 3] = [
 
 /// The API's word for a role.
 pub(crate) fn type_name(role: Role) -> &'static str {
-    TYPES.iter().find(|(known, _)| *known == role).map_or("unknown", |(_, name)| name)
+    TYPES
+        .iter()
+        .find(|(known, _)| *known == role)
+        .map_or("unknown", |(_, name)| name)
 }
 
 fn role_of(text: &str) -> Result<Role, ApiError> {
@@ -41,11 +44,18 @@ fn role_of(text: &str) -> Result<Role, ApiError> {
         "attack_classification" => "attack_classifier",
         other => other,
     };
-    TYPES.iter().find(|(_, name)| *name == text).map(|(role, _)| *role).ok_or_else(|| {
-        let names: Vec<&str> = TYPES.iter().map(|(_, name)| *name).collect();
-        let shown: String = text.chars().take(40).collect();
-        ApiError::bad_request(format!("model type is '{shown}', expected {}", names.join(", ")))
-    })
+    TYPES
+        .iter()
+        .find(|(_, name)| *name == text)
+        .map(|(role, _)| *role)
+        .ok_or_else(|| {
+            let names: Vec<&str> = TYPES.iter().map(|(_, name)| *name).collect();
+            let shown: String = text.chars().take(40).collect();
+            ApiError::bad_request(format!(
+                "model type is '{shown}', expected {}",
+                names.join(", ")
+            ))
+        })
 }
 
 /// A model.
@@ -112,7 +122,11 @@ impl ModelBody {
             validation_results: manifest.metrics.clone(),
             file_size_bytes: file.bytes,
             expected_features: manifest.features.clone(),
-            class_labels: manifest.classes.iter().map(|class| class.name.clone()).collect(),
+            class_labels: manifest
+                .classes
+                .iter()
+                .map(|class| class.name.clone())
+                .collect(),
             preprocessing_notes: notes(file),
             created_at: rfc3339(file.created_at),
             uploaded_by: None,
@@ -175,10 +189,17 @@ pub(crate) async fn list(
         .collect();
     files.sort_by_key(|file| {
         let manifest = file.model.manifest();
-        (manifest.role, manifest.schema.name.clone(), std::cmp::Reverse(manifest.priority))
+        (
+            manifest.role,
+            manifest.schema.name.clone(),
+            std::cmp::Reverse(manifest.priority),
+        )
     });
     let models: Vec<ModelBody> = files.into_iter().map(ModelBody::of).collect();
-    Ok(Json(ModelList { total_count: models.len(), models }))
+    Ok(Json(ModelList {
+        total_count: models.len(),
+        models,
+    }))
 }
 
 /// One model.
@@ -212,12 +233,19 @@ pub(crate) async fn report(
     let (name, version) = (manifest.name.clone(), manifest.version.clone());
     let text = state
         .blocking(move |state| {
-            let missing = || ApiError::not_found("the report of this model does not lie beside its bundle");
+            let missing =
+                || ApiError::not_found("the report of this model does not lie beside its bundle");
             // The name was checked with the bundle: letters, digits, '-', '_' and '.'.
-            let path = state.config().reports_dir.join(format!("{name}.report.json"));
+            let path = state
+                .config()
+                .reports_dir
+                .join(format!("{name}.report.json"));
             let size = std::fs::metadata(&path).map_err(|_| missing())?.len();
             if size > MAX_REPORT_BYTES {
-                return Err(ApiError::internal(format!("{} has {size} bytes", path.display())));
+                return Err(ApiError::internal(format!(
+                    "{} has {size} bytes",
+                    path.display()
+                )));
             }
             let text = std::fs::read_to_string(&path).map_err(ApiError::internal)?;
             let report: Value = serde_json::from_str(&text).map_err(ApiError::internal)?;
@@ -262,8 +290,10 @@ pub(crate) async fn storage(State(state): State<AppState>) -> Json<StorageStats>
     let total: u64 = files.iter().map(|file| file.bytes).sum();
     let mut by_type = serde_json::Map::new();
     for (role, name) in TYPES {
-        let of_type: Vec<&ModelFile> =
-            files.iter().filter(|file| file.model.role() == role).collect();
+        let of_type: Vec<&ModelFile> = files
+            .iter()
+            .filter(|file| file.model.role() == role)
+            .collect();
         let bytes: u64 = of_type.iter().map(|file| file.bytes).sum();
         by_type.insert(
             name.to_owned(),
@@ -347,7 +377,9 @@ pub(crate) async fn profile(
         present[index] = true;
     }
     let models = state.models();
-    let pipeline = models.pipeline_for(schema, &present).map_err(|_| ApiError::no_model())?;
+    let pipeline = models
+        .pipeline_for(schema, &present)
+        .map_err(|_| ApiError::no_model())?;
     let model = match role {
         Role::Detector => pipeline.detector(),
         Role::Classifier => pipeline.classifier(),
@@ -364,7 +396,11 @@ pub(crate) async fn profile(
         model_type: type_name(role),
         profile: Profile {
             expected_features: manifest.features.clone(),
-            class_labels: manifest.classes.iter().map(|class| class.name.clone()).collect(),
+            class_labels: manifest
+                .classes
+                .iter()
+                .map(|class| class.name.clone())
+                .collect(),
             preprocessing_notes: notes(file),
         },
     }))

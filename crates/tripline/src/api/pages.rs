@@ -75,7 +75,9 @@ pub(super) async fn docs_file(
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
@@ -84,14 +86,21 @@ fn page(headers: &HeaderMap, asset: Asset) -> Response {
         .get(header::IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == asset.etag));
-    let caching = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching = if asset.immutable {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     let mut response = if has_it {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         asset.bytes.into_owned().into_response()
     };
     let answer = response.headers_mut();
-    answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    answer.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(asset.content_type),
+    );
     answer.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     if let Ok(etag) = HeaderValue::from_str(&asset.etag) {
         answer.insert(header::ETAG, etag);

@@ -85,7 +85,10 @@ pub(crate) async fn recent(
     params: Params,
 ) -> Result<Json<Vec<CompletePrediction>>, ApiError> {
     params.only(&["limit"])?;
-    listed(&state, VerdictFilter::default(), params.limit()?, |row| row.complete()).await
+    listed(&state, VerdictFilter::default(), params.limit()?, |row| {
+        row.complete()
+    })
+    .await
 }
 
 /// The newest threat predictions.
@@ -107,7 +110,10 @@ pub(crate) async fn threats(
         has_threat: true,
         ..VerdictFilter::default()
     };
-    listed(&state, filter, params.limit()?, |row| row.threat_prediction()).await
+    listed(&state, filter, params.limit()?, |row| {
+        row.threat_prediction()
+    })
+    .await
 }
 
 /// The newest attack predictions.
@@ -129,7 +135,10 @@ pub(crate) async fn attack_predictions(
         class_names: params.text("attack_type").map(|name| vec![name.to_owned()]),
         ..VerdictFilter::default()
     };
-    listed(&state, filter, params.limit()?, |row| row.attack_prediction()).await
+    listed(&state, filter, params.limit()?, |row| {
+        row.attack_prediction()
+    })
+    .await
 }
 
 /// The newest actions. Nothing is carried out.
@@ -155,8 +164,11 @@ pub(crate) async fn actions(
                 None => None,
                 Some(wanted) => Some(classes_with(state.store(), &wanted)?),
             };
-            let filter =
-                VerdictFilter { has_attack: true, class_names, ..VerdictFilter::default() };
+            let filter = VerdictFilter {
+                has_attack: true,
+                class_names,
+                ..VerdictFilter::default()
+            };
             let page = state.store().list(&filter, limit)?;
             Ok(Json(rows(&page.verdicts, |row| row.action())))
         })
@@ -165,7 +177,9 @@ pub(crate) async fn actions(
 
 fn classes_with(store: &dyn Store, action: &str) -> Result<Vec<String>, StoreError> {
     let classes = store.class_counts()?.into_iter().map(|count| count.class);
-    Ok(classes.filter(|class| Action::for_class(class).name() == action).collect())
+    Ok(classes
+        .filter(|class| Action::for_class(class).name() == action)
+        .collect())
 }
 
 /// Rows by attack class.
@@ -187,7 +201,10 @@ pub(crate) async fn attack_distribution(
 ) -> Result<Json<AttackDistribution>, ApiError> {
     let classes = state.ask(|store| store.class_counts()).await?;
     let distribution = attack_types(classes);
-    Ok(Json(AttackDistribution { total_attacks: distribution.values().sum(), distribution }))
+    Ok(Json(AttackDistribution {
+        total_attacks: distribution.values().sum(),
+        distribution,
+    }))
 }
 
 /// Rows by action.
@@ -210,10 +227,14 @@ pub(crate) async fn action_distribution(
     let classes = state.ask(|store| store.class_counts()).await?;
     let mut distribution = BTreeMap::new();
     for count in &classes {
-        *distribution.entry(Action::for_class(&count.class).name().to_owned()).or_default() +=
-            count.total;
+        *distribution
+            .entry(Action::for_class(&count.class).name().to_owned())
+            .or_default() += count.total;
     }
-    Ok(Json(ActionDistribution { total_actions: distribution.values().sum(), distribution }))
+    Ok(Json(ActionDistribution {
+        total_actions: distribution.values().sum(),
+        distribution,
+    }))
 }
 
 /// One row with everything that is thought of it.
@@ -228,8 +249,14 @@ pub(crate) async fn one(
 ) -> Result<Json<CompletePrediction>, ApiError> {
     let unknown = || ApiError::not_found("Traffic data not found");
     let id: VerdictId = id.parse().map_err(|_| unknown())?;
-    let stored = state.ask(move |store| store.get(id)).await?.ok_or_else(unknown)?;
-    Row::stored(&stored).complete().map(Json).ok_or_else(unknown)
+    let stored = state
+        .ask(move |store| store.get(id))
+        .await?
+        .ok_or_else(unknown)?;
+    Row::stored(&stored)
+        .complete()
+        .map(Json)
+        .ok_or_else(unknown)
 }
 
 async fn listed<T: Send + 'static>(
@@ -246,11 +273,11 @@ async fn listed<T: Send + 'static>(
         .await
 }
 
-fn rows<T>(
-    verdicts: &[tripline_store::StoredVerdict],
-    form: fn(&Row<'_>) -> Option<T>,
-) -> Vec<T> {
-    verdicts.iter().filter_map(|verdict| form(&Row::stored(verdict))).collect()
+fn rows<T>(verdicts: &[tripline_store::StoredVerdict], form: fn(&Row<'_>) -> Option<T>) -> Vec<T> {
+    verdicts
+        .iter()
+        .filter_map(|verdict| form(&Row::stored(verdict)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -261,7 +288,13 @@ mod tests {
     fn a_row_counts_as_an_attack_once() {
         // Ten rows that a detector judged, four of them threats of which three were classified;
         // five rows that only a classifier judged, two of them attacks.
-        let counts = Counts { total: 15, scored: 10, threats: 4, classified: 8, attacks: 5 };
+        let counts = Counts {
+            total: 15,
+            scored: 10,
+            threats: 4,
+            classified: 8,
+            attacks: 5,
+        };
         assert_eq!(attacks(counts), 6);
         assert_eq!(attacks(Counts::default()), 0);
     }

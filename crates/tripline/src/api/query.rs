@@ -38,11 +38,17 @@ impl Params {
                 let shown: String = name.chars().take(40).collect();
                 return Err(ApiError::bad_request(format!(
                     "unknown parameter '{shown}', expected {}",
-                    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                    if known.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        known.join(", ")
+                    }
                 )));
             }
             if self.0[..index].iter().any(|(other, _)| other == name) {
-                return Err(ApiError::bad_request(format!("parameter '{name}' stands twice")));
+                return Err(ApiError::bad_request(format!(
+                    "parameter '{name}' stands twice"
+                )));
             }
         }
         Ok(())
@@ -51,7 +57,9 @@ impl Params {
     /// A parameter as it was sent; an empty one counts as absent.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        found
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     /// A whole number within bounds.
@@ -61,11 +69,17 @@ impl Params {
         default: u64,
         bounds: RangeInclusive<u64>,
     ) -> Result<u64, ApiError> {
-        let Some(text) = self.text(name) else { return Ok(default) };
-        text.parse().ok().filter(|number| bounds.contains(number)).ok_or_else(|| {
-            let expected = format!("a whole number from {} to {}", bounds.start(), bounds.end());
-            out_of_bounds(name, text, &expected)
-        })
+        let Some(text) = self.text(name) else {
+            return Ok(default);
+        };
+        text.parse()
+            .ok()
+            .filter(|number| bounds.contains(number))
+            .ok_or_else(|| {
+                let expected =
+                    format!("a whole number from {} to {}", bounds.start(), bounds.end());
+                out_of_bounds(name, text, &expected)
+            })
     }
 
     /// The number of rows asked for.
@@ -75,7 +89,9 @@ impl Params {
 
     /// A yes or no.
     pub(crate) fn flag(&self, name: &str, default: bool) -> Result<bool, ApiError> {
-        let Some(text) = self.text(name) else { return Ok(default) };
+        let Some(text) = self.text(name) else {
+            return Ok(default);
+        };
         match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(true),
             "false" | "0" | "no" | "off" => Ok(false),

@@ -12,8 +12,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 use tripline_store::{
-    AttackPart, NewVerdict, Provenance, Store, StoreError, Stream, ThreatPart, Timestamp,
-    VerdictId,
+    AttackPart, NewVerdict, Provenance, Store, StoreError, Stream, ThreatPart, Timestamp, VerdictId,
 };
 
 use super::{error::ApiError, row::borrowed};
@@ -38,7 +37,7 @@ pub(crate) struct NewRow {
 #[derive(Debug)]
 struct Submission {
     rows: Vec<NewRow>,
-    answer: oneshot::Sender<Result<Vec<VerdictId>, Arc<StoreError>>>,
+    answer: oneshot::Sender<Written>,
 }
 
 /// The queue to the thread that writes, which ends with it.
@@ -53,11 +52,18 @@ impl RealtimeWriter {
     pub(crate) fn start(store: Arc<dyn Store>, stream: Stream) -> anyhow::Result<Self> {
         let (queue, submissions) = mpsc::channel(QUEUE);
         let next = store.next_sequence(stream)?;
-        let writing = Writing { store, stream, next };
+        let writing = Writing {
+            store,
+            stream,
+            next,
+        };
         thread::Builder::new()
             .name("realtime-writer".to_owned())
             .spawn(move || writing.run(submissions))?;
-        Ok(Self { queue, refused_rows: AtomicU64::new(0) })
+        Ok(Self {
+            queue,
+            refused_rows: AtomicU64::new(0),
+        })
     }
 
     /// Stores rows; they are durable when it returns, in the order given.
@@ -67,17 +73,30 @@ impl RealtimeWriter {
         }
         let count = rows.len() as u64;
         let (answer, written) = oneshot::channel();
-        self.queue.try_send(Submission { rows, answer }).map_err(|_| {
-            let refused = self.refused_rows.fetch_add(count, Ordering::Relaxed) + count;
-            tracing::warn!(rows = count, refused_so_far = refused, "scores refused: the queue of writes is full");
-            ApiError::unavailable("too many scores are waiting to be stored; try again")
-        })?;
+        self.queue
+            .try_send(Submission { rows, answer })
+            .map_err(|_| {
+                let refused = self.refused_rows.fetch_add(count, Ordering::Relaxed) + count;
+                tracing::warn!(
+                    rows = count,
+                    refused_so_far = refused,
+                    "scores refused: the queue of writes is full"
+                );
+                ApiError::unavailable("too many scores are waiting to be stored; try again")
+            })?;
         match written.await {
             Ok(outcome) => outcome.map_err(|error| ApiError::from(&*error)),
-            Err(_) => Err(ApiError::internal("the thread that writes scores has stopped")),
+            Err(_) => Err(ApiError::internal(
+                "the thread that writes scores has stopped",
+            )),
         }
     }
 }
+
+/// What became of one request.
+type Written = Result<Vec<VerdictId>, Arc<StoreError>>;
+/// Rows judged by the same models, each with the position of its request.
+type Alike<'a> = (&'a Arc<Provenance>, Vec<(usize, &'a NewRow)>);
 
 struct Writing {
     store: Arc<dyn Store>,
@@ -91,7 +110,9 @@ impl Writing {
             let mut rows = first.rows.len();
             let mut group = vec![first];
             while rows < GROUP_ROWS {
-                let Ok(submission) = submissions.try_recv() else { break };
+                let Ok(submission) = submissions.try_recv() else {
+                    break;
+                };
                 rows += submission.rows.len();
                 group.push(submission);
             }
@@ -107,11 +128,12 @@ impl Writing {
         }
     }
 
-    fn append(&mut self, group: &[Submission]) -> Vec<Result<Vec<VerdictId>, Arc<StoreError>>> {
-        let mut by_models: Vec<(&Arc<Provenance>, Vec<(usize, &NewRow)>)> = Vec::new();
+    fn append(&mut self, group: &[Submission]) -> Vec<Written> {
+        let mut by_models: Vec<Alike<'_>> = Vec::new();
         for (index, submission) in group.iter().enumerate() {
             for row in &submission.rows {
-                let same = |entry: &&mut (&Arc<Provenance>, _)| Arc::ptr_eq(entry.0, &row.provenance);
+                let same =
+                    |entry: &&mut (&Arc<Provenance>, _)| Arc::ptr_eq(entry.0, &row.provenance);
                 match by_models.iter_mut().find(same) {
                     Some((_, rows)) => rows.push((index, row)),
                     None => by_models.push((&row.provenance, vec![(index, row)])),
@@ -133,10 +155,10 @@ impl Writing {
     fn append_mixed(
         &mut self,
         group: &[Submission],
-        by_models: &[(&Arc<Provenance>, Vec<(usize, &NewRow)>)],
-    ) -> Vec<Result<Vec<VerdictId>, Arc<StoreError>>> {
+        by_models: &[Alike<'_>],
+    ) -> Vec<Written> {
         let mut outcomes: Vec<Result<Vec<(usize, VerdictId)>, Arc<StoreError>>> =
-            group.iter().map(|_| Ok(Vec::new())).collect();
+            vec![Ok(Vec::new()); group.len()];
         for (provenance, rows) in by_models {
             let first = self.next;
             let written = self.append_alike(provenance, rows);
@@ -196,12 +218,14 @@ fn in_order(
     group: &[Submission],
     stream: Stream,
     first: u64,
-) -> Vec<Result<Vec<VerdictId>, Arc<StoreError>>> {
+) -> Vec<Written> {
     let mut next = first;
     group
         .iter()
         .map(|submission| {
-            let ids = (next..).take(submission.rows.len()).map(|at| stream.verdict_id(at));
+            let ids = (next..)
+                .take(submission.rows.len())
+                .map(|at| stream.verdict_id(at));
             next += submission.rows.len() as u64;
             Ok(ids.collect())
         })

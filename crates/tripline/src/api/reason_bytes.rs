@@ -12,7 +12,11 @@ const CLASSIFIER_BIT: u16 = 1 << 15;
 pub(crate) fn encode(reasons: &[Reason], out: &mut Vec<u8>) {
     out.push(VERSION);
     for reason in reasons {
-        let stage = if reason.stage == Stage::Classifier { CLASSIFIER_BIT } else { 0 };
+        let stage = if reason.stage == Stage::Classifier {
+            CLASSIFIER_BIT
+        } else {
+            0
+        };
         out.extend_from_slice(&(reason.feature & !CLASSIFIER_BIT | stage).to_le_bytes());
         out.extend_from_slice(&(reason.contribution as f32).to_le_bytes());
     }
@@ -20,12 +24,17 @@ pub(crate) fn encode(reasons: &[Reason], out: &mut Vec<u8>) {
 
 /// Reads reasons; bytes of another version, or damaged ones, have none.
 pub(crate) fn decode(bytes: &[u8]) -> Vec<Reason> {
-    let Some((&VERSION, rest)) = bytes.split_first() else { return Vec::new() };
+    let Some((&VERSION, rest)) = bytes.split_first() else {
+        return Vec::new();
+    };
     let read = |chunk: &[u8]| {
         let feature = u16::from_le_bytes(chunk.get(..2)?.try_into().ok()?);
         let contribution = f32::from_le_bytes(chunk.get(2..)?.try_into().ok()?);
-        let stage =
-            if feature & CLASSIFIER_BIT == 0 { Stage::Detector } else { Stage::Classifier };
+        let stage = if feature & CLASSIFIER_BIT == 0 {
+            Stage::Detector
+        } else {
+            Stage::Classifier
+        };
         Some(Reason {
             stage,
             feature: feature & !CLASSIFIER_BIT,
@@ -38,7 +47,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Vec<Reason> {
 /// The double that is written with the same digits as the float: 1.234 rather than
 /// 1.2339999675750732.
 fn shortest(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or_else(|_| f64::from(value))
+    value
+        .to_string()
+        .parse()
+        .unwrap_or_else(|_| f64::from(value))
 }
 
 #[cfg(test)]
@@ -48,8 +60,16 @@ mod tests {
     #[test]
     fn reasons_survive_their_bytes() {
         let reasons = [
-            Reason { stage: Stage::Detector, feature: 3, contribution: 1.234 },
-            Reason { stage: Stage::Classifier, feature: 84, contribution: -0.5 },
+            Reason {
+                stage: Stage::Detector,
+                feature: 3,
+                contribution: 1.234,
+            },
+            Reason {
+                stage: Stage::Classifier,
+                feature: 84,
+                contribution: -0.5,
+            },
         ];
         let mut bytes = Vec::new();
         encode(&reasons, &mut bytes);

@@ -101,7 +101,9 @@ impl<'a> Row<'a> {
             prediction_score: threat.probability,
             is_attack: threat.is_threat,
             threshold: detector.and_then(|model| model.threshold).unwrap_or(0.5),
-            model_version: detector.map(|model| model.version.clone()).unwrap_or_default(),
+            model_version: detector
+                .map(|model| model.version.clone())
+                .unwrap_or_default(),
             created_at: rfc3339(self.created_at),
         })
     }
@@ -116,7 +118,9 @@ impl<'a> Row<'a> {
             attack_type_encoded: attack.class_id,
             attack_type_name: attack.class.to_owned(),
             confidence: Some(attack.confidence),
-            model_version: classifier.map(|model| model.version.clone()).unwrap_or_default(),
+            model_version: classifier
+                .map(|model| model.version.clone())
+                .unwrap_or_default(),
             created_at: rfc3339(self.created_at),
         })
     }
@@ -141,14 +145,20 @@ impl<'a> Row<'a> {
     /// Tripline's own form, with up to `reasons` reasons.
     pub(crate) fn verdict(&self, reasons: usize) -> VerdictBody {
         let model = |model: Option<&tripline_store::ModelRef>| {
-            model.map(|model| (model.name.clone(), model.version.clone())).unwrap_or_default()
+            model
+                .map(|model| (model.name.clone(), model.version.clone()))
+                .unwrap_or_default()
         };
         let threat = self.threat.map(|threat| {
             let (name, version) = model(self.provenance.detector.as_ref());
             ThreatBody {
                 probability: threat.probability,
                 is_threat: threat.is_threat,
-                threshold: self.provenance.detector.as_ref().and_then(|model| model.threshold),
+                threshold: self
+                    .provenance
+                    .detector
+                    .as_ref()
+                    .and_then(|model| model.threshold),
                 model: name,
                 model_version: version,
             }
@@ -179,7 +189,12 @@ impl<'a> Row<'a> {
             threat,
             attack,
             label: self.label.map(ToOwned::to_owned),
-            reasons: self.reasons.iter().take(reasons).filter_map(|r| self.reason(r)).collect(),
+            reasons: self
+                .reasons
+                .iter()
+                .take(reasons)
+                .filter_map(|r| self.reason(r))
+                .collect(),
         }
     }
 
@@ -205,10 +220,10 @@ pub(crate) fn borrowed(part: &AttackPart<String>) -> AttackPart<&str> {
         class_id: part.class_id,
         is_attack: part.is_attack,
         confidence: part.confidence,
-        named: part
-            .named
-            .as_ref()
-            .map(|named| NamedPart { label: named.label.as_str(), confidence: named.confidence }),
+        named: part.named.as_ref().map(|named| NamedPart {
+            label: named.label.as_str(),
+            confidence: named.confidence,
+        }),
     }
 }
 
@@ -219,8 +234,9 @@ pub(crate) fn owned(part: AttackPart<&str>) -> AttackPart<String> {
         class_id: part.class_id,
         is_attack: part.is_attack,
         confidence: part.confidence,
-        named: part
-            .named
-            .map(|named| NamedPart { label: named.label.to_owned(), confidence: named.confidence }),
+        named: part.named.map(|named| NamedPart {
+            label: named.label.to_owned(),
+            confidence: named.confidence,
+        }),
     }
 }

@@ -118,7 +118,9 @@ pub(crate) async fn score(
     let judged = if body.len() <= SMALL_BODY_BYTES {
         task.judge_body(&state, &body)?
     } else {
-        state.blocking(move |state| task.judge_body(state, &body)).await?
+        state
+            .blocking(move |state| task.judge_body(state, &body))
+            .await?
     };
     let mut ids = vec![None; judged.rows.len()];
     if stores {
@@ -129,8 +131,15 @@ pub(crate) async fn score(
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let named = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = named.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let named = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = named
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
@@ -144,7 +153,10 @@ fn known_schema(name: &str) -> Result<&'static FeatureSchema, ApiError> {
     schema_by_name(name).ok_or_else(|| {
         let names: Vec<&str> = schemas().iter().map(|schema| schema.name()).collect();
         let shown: String = name.chars().take(40).collect();
-        ApiError::bad_request(format!("schema is '{shown}', expected {}", names.join(" or ")))
+        ApiError::bad_request(format!(
+            "schema is '{shown}', expected {}",
+            names.join(" or ")
+        ))
     })
 }
 
@@ -188,7 +200,9 @@ impl Task {
                     "expected 'rows' to be a list of objects, or 'features' to be an object",
                 )),
             },
-            _ => Err(ApiError::bad_request("expected an object or a list of objects")),
+            _ => Err(ApiError::bad_request(
+                "expected an object or a list of objects",
+            )),
         }
     }
 
@@ -214,7 +228,10 @@ impl Task {
         if list.len() > MAX_ROWS {
             return Err(ApiError::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("{} rows are more than {MAX_ROWS}: upload them as a file", list.len()),
+                format!(
+                    "{} rows are more than {MAX_ROWS}: upload them as a file",
+                    list.len()
+                ),
             ));
         }
         let mut scorers = Scorers::default();
@@ -233,7 +250,10 @@ impl Task {
             match judged {
                 Ok(row) => rows.push(row),
                 Err(error) if error.is_bad_request() => {
-                    rejections.push(RejectedRow { row: number, reason: error.detail().to_owned() });
+                    rejections.push(RejectedRow {
+                        row: number,
+                        reason: error.detail().to_owned(),
+                    });
                 }
                 Err(error) => return Err(error),
             }
@@ -246,8 +266,10 @@ impl Task {
                 first.reason
             )));
         }
-        let mut ignored: Vec<String> =
-            rows.iter().flat_map(|row| row.record.ignored.iter().cloned()).collect();
+        let mut ignored: Vec<String> = rows
+            .iter()
+            .flat_map(|row| row.record.ignored.iter().cloned())
+            .collect();
         ignored.sort_unstable();
         ignored.dedup();
         Ok(Judged {
@@ -274,9 +296,18 @@ impl Task {
             }
             other => other.into(),
         })?;
-        let pooled = state.scorers().find(&self.models, record.schema, &record.present)?;
-        let verdict = scorers.of(&pooled, self.reasons).judge(record.vector.values());
-        Ok(JudgedRow { number, record, verdict, pooled })
+        let pooled = state
+            .scorers()
+            .find(&self.models, record.schema, &record.present)?;
+        let verdict = scorers
+            .of(&pooled, self.reasons)
+            .judge(record.vector.values());
+        Ok(JudgedRow {
+            number,
+            record,
+            verdict,
+            pooled,
+        })
     }
 }
 
@@ -297,7 +328,10 @@ struct Scorers(Vec<(Arc<Pooled>, Scorer)>);
 
 impl Scorers {
     fn of(&mut self, pooled: &Arc<Pooled>, reasons: usize) -> &mut Scorer {
-        let found = self.0.iter().position(|(other, _)| Arc::ptr_eq(other, pooled));
+        let found = self
+            .0
+            .iter()
+            .position(|(other, _)| Arc::ptr_eq(other, pooled));
         let index = found.unwrap_or_else(|| {
             self.0.push((Arc::clone(pooled), pooled.take(reasons)));
             self.0.len() - 1
@@ -324,7 +358,11 @@ impl Judged {
                 created_at: self.created_at,
                 threat: Judge::threat(&row.verdict),
                 attack: row.pooled.judge().attack(row.verdict.attack).map(owned),
-                label: row.record.label.as_ref().map(|label| label.as_str().to_owned()),
+                label: row
+                    .record
+                    .label
+                    .as_ref()
+                    .map(|label| label.as_str().to_owned()),
                 features,
                 reasons,
             }
@@ -333,7 +371,11 @@ impl Judged {
     }
 
     fn into_response(self, ids: &[Option<VerdictId>]) -> Response {
-        let bodies = self.rows.iter().zip(ids).map(|(row, id)| self.body(row, *id));
+        let bodies = self
+            .rows
+            .iter()
+            .zip(ids)
+            .map(|(row, id)| self.body(row, *id));
         if self.is_list {
             let verdicts: Vec<VerdictBody> = bodies.collect();
             return Json(ScoredRows {
@@ -369,7 +411,11 @@ impl Judged {
             values: row.record.vector.values().into(),
             threat: Judge::threat(&row.verdict),
             attack: row.pooled.judge().attack(row.verdict.attack),
-            label: row.record.label.as_ref().map(tripline_features::LabelText::as_str),
+            label: row
+                .record
+                .label
+                .as_ref()
+                .map(tripline_features::LabelText::as_str),
             reasons: row.verdict.reasons.as_slice().into(),
         };
         judged.verdict(self.reasons)

@@ -71,7 +71,11 @@ impl ScorerPool {
         let pooled = shared.unwrap_or_else(|| {
             let judge = Judge::new(pipeline);
             let provenance = Arc::new(judge.provenance().clone());
-            Arc::new(Pooled { judge, provenance, idle: Mutex::default() })
+            Arc::new(Pooled {
+                judge,
+                provenance,
+                idle: Mutex::default(),
+            })
         });
         known.combinations.insert(key, Arc::clone(&pooled));
         Ok(pooled)
@@ -91,7 +95,11 @@ impl Pooled {
 
     /// A scorer for verdicts with at least so many reasons.
     pub(crate) fn take(&self, reasons: usize) -> Scorer {
-        let idle = if reasons <= STORED_REASONS { lock(&self.idle).pop() } else { None };
+        let idle = if reasons <= STORED_REASONS {
+            lock(&self.idle).pop()
+        } else {
+            None
+        };
         idle.unwrap_or_else(|| {
             Scorer::new(self.judge.pipeline().clone(), reasons.max(STORED_REASONS))
         })

@@ -132,7 +132,9 @@ impl AppState {
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let state = self.clone();
-        tokio::task::spawn_blocking(move || work(&state)).await.map_err(ApiError::internal)?
+        tokio::task::spawn_blocking(move || work(&state))
+            .await
+            .map_err(ApiError::internal)?
     }
 
     /// Asks the store.
@@ -140,7 +142,8 @@ impl AppState {
         &self,
         question: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.blocking(|state| question(state.store()).map_err(ApiError::from)).await
+        self.blocking(|state| question(state.store()).map_err(ApiError::from))
+            .await
     }
 
     /// Takes an identifier for an upload for as long as the reservation lives; `None` when
@@ -153,7 +156,11 @@ impl AppState {
         let progress = Arc::new(LiveProgress::default());
         uploads.insert(batch, Arc::clone(&progress));
         drop(uploads);
-        Some(Reservation { state: self.clone(), batch, progress })
+        Some(Reservation {
+            state: self.clone(),
+            batch,
+            progress,
+        })
     }
 
     /// How far an upload that this process is working on has come.
@@ -163,7 +170,10 @@ impl AppState {
 
     fn uploads(&self) -> MutexGuard<'_, HashMap<BatchId, Arc<LiveProgress>>> {
         // A map of identifiers cannot be left half changed.
-        self.0.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .uploads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

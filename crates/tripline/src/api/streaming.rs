@@ -53,7 +53,10 @@ pub(crate) fn streamed(
     let (chunks, mut sent) = mpsc::channel::<io::Result<Bytes>>(QUEUE);
     let state = state.clone();
     tokio::task::spawn_blocking(move || {
-        let mut writer = BodyWriter { chunk: Vec::new(), chunks };
+        let mut writer = BodyWriter {
+            chunk: Vec::new(),
+            chunks,
+        };
         let outcome = produce(&state, &mut writer).and_then(|()| Ok(writer.flush()?));
         if let Err(error) = outcome {
             let gone = writer.chunks.is_closed();
@@ -61,11 +64,15 @@ pub(crate) fn streamed(
                 tracing::error!(error = format!("{error:#}"), "an answer was cut off");
             }
             // To a client that has gone there is nothing to say.
-            let _ = writer.chunks.blocking_send(Err(io::Error::other("the answer was cut off")));
+            let _ = writer
+                .chunks
+                .blocking_send(Err(io::Error::other("the answer was cut off")));
         }
     });
     let body = futures_util::stream::poll_fn(move |context| sent.poll_recv(context));
     let mut response = Body::from_stream(body).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

@@ -7,7 +7,11 @@ use tripline_store::Timestamp;
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
     // Only times some thousand years away are no dates, and those are as good as the ends of time.
-    let limit = if time.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    let limit = if time.0 < 0 {
+        jiff::Timestamp::MIN
+    } else {
+        jiff::Timestamp::MAX
+    };
     PRINTER.timestamp_to_string(&jiff::Timestamp::from_microsecond(time.0).unwrap_or(limit))
 }
 
@@ -30,8 +34,14 @@ mod tests {
 
     #[test]
     fn times_are_read_with_and_without_an_offset() {
-        check("2026-11-24T02:40:00.123456Z", Some("2026-11-24T02:40:00.123456Z"));
-        check("2026-11-24T02:40:00+02:00", Some("2026-11-24T00:40:00.000000Z"));
+        check(
+            "2026-11-24T02:40:00.123456Z",
+            Some("2026-11-24T02:40:00.123456Z"),
+        );
+        check(
+            "2026-11-24T02:40:00+02:00",
+            Some("2026-11-24T00:40:00.000000Z"),
+        );
         check("2026-11-24T02:40:00", Some("2026-11-24T02:40:00.000000Z"));
         check("2026-11-24", Some("2026-11-24T00:00:00.000000Z"));
         check("yesterday", None);

@@ -126,7 +126,11 @@ pub(crate) async fn csv(
     let reservation = state
         .reserve(batch)
         .ok_or_else(|| ApiError::new(StatusCode::CONFLICT, format!("batch {batch} exists")))?;
-    while let Some(field) = form.next_field().await.map_err(|error| form_error(&error))? {
+    while let Some(field) = form
+        .next_field()
+        .await
+        .map_err(|error| form_error(&error))?
+    {
         if field.name() != Some("file") {
             continue;
         }
@@ -135,7 +139,12 @@ pub(crate) async fn csv(
             return Err(ApiError::bad_request("File must be a CSV"));
         }
         let (sender, reader) = channel(std::sync::Arc::clone(reservation.progress()));
-        let task = Task { reservation, models, file_name: Some(file_name), bytes_total };
+        let task = Task {
+            reservation,
+            models,
+            file_name: Some(file_name),
+            bytes_total,
+        };
         let (tell_opened, opened) = oneshot::channel();
         let worker = {
             let state = state.clone();
@@ -150,7 +159,9 @@ pub(crate) async fn csv(
         let sent = sender.send_all(field).await;
         return answer(&state, batch, wants_job, sent, opened, worker).await;
     }
-    Err(ApiError::bad_request("the form has no file: expected a field named 'file'"))
+    Err(ApiError::bad_request(
+        "the form has no file: expected a field named 'file'",
+    ))
 }
 
 async fn answer(
@@ -164,10 +175,17 @@ async fn answer(
     // Without this message the worker has given up, and its outcome says why.
     let is_open = opened.await.is_ok();
     let limit = state.config().full_list_rows;
-    let is_large =
-        || state.live(batch).is_some_and(|progress| progress.rows_scored > limit);
+    let is_large = || {
+        state
+            .live(batch)
+            .is_some_and(|progress| progress.rows_scored > limit)
+    };
     if is_open && sent.is_ok() {
-        let patience = if wants_job || is_large() { JOB_PATIENCE } else { Duration::MAX };
+        let patience = if wants_job || is_large() {
+            JOB_PATIENCE
+        } else {
+            Duration::MAX
+        };
         let finished = tokio::time::timeout(patience, &mut worker).await;
         let report = match finished {
             Err(_) => return Ok(accepted(state, batch, None)),
@@ -209,7 +227,10 @@ fn full_list(state: &AppState, batch: BatchId, report: ReportBody) -> Response {
         use std::io::Write as _;
         let rows = report.rows_scored;
         write!(out, "{{\"message\":\"Successfully processed {rows} rows\",")?;
-        write!(out, "\"batch_id\":\"{batch}\",\"total_rows\":{rows},\"predictions\":[")?;
+        write!(
+            out,
+            "\"batch_id\":\"{batch}\",\"total_rows\":{rows},\"predictions\":["
+        )?;
         write_rows(state, batch, None, u64::MAX, out)?;
         out.write_all(b"],\"report\":")?;
         serde_json::to_writer(&mut *out, &report)?;
@@ -256,7 +277,10 @@ async fn batch_to_be(state: &AppState, params: &Params) -> Result<BatchId, ApiEr
         .map_err(|_| ApiError::bad_request("batch_id is not a UUID"))?;
     match state.ask(move |store| store.batch(batch)).await? {
         None => Ok(batch),
-        Some(_) => Err(ApiError::new(StatusCode::CONFLICT, format!("batch {batch} exists"))),
+        Some(_) => Err(ApiError::new(
+            StatusCode::CONFLICT,
+            format!("batch {batch} exists"),
+        )),
     }
 }
 
@@ -265,7 +289,12 @@ async fn read_form(request: Request) -> Result<Multipart, ApiError> {
         .headers()
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("multipart/form-data"));
+        .is_some_and(|value| {
+            value
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("multipart/form-data")
+        });
     if !is_form {
         return Err(ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -274,7 +303,9 @@ async fn read_form(request: Request) -> Result<Multipart, ApiError> {
     }
     Multipart::from_request(request, &())
         .await
-        .map_err(|error| ApiError::bad_request(format!("the form cannot be read: {}", error.body_text())))
+        .map_err(|error| {
+            ApiError::bad_request(format!("the form cannot be read: {}", error.body_text()))
+        })
 }
 
 /// What is kept of a file name: text to be shown, never a path.
@@ -284,7 +315,10 @@ fn clean_name(name: &str) -> String {
     let shown = shown.trim();
     let length = shown.chars().count();
     // The end of a name that is too long says what it is.
-    shown.chars().skip(length.saturating_sub(MAX_FILE_NAME)).collect()
+    shown
+        .chars()
+        .skip(length.saturating_sub(MAX_FILE_NAME))
+        .collect()
 }
 
 /// Letters that change how a text looks without being seen: controls, and marks of direction
@@ -337,7 +371,9 @@ pub(crate) async fn batches(
         file_name: batch.file_name.clone(),
         status: status(&state, batch),
     });
-    Ok(Json(BatchList { batches: batches.collect() }))
+    Ok(Json(BatchList {
+        batches: batches.collect(),
+    }))
 }
 
 /// The rows of an upload.
@@ -379,7 +415,10 @@ pub(crate) async fn batch(
     let id = batch.id;
     Ok(streamed(&state, "application/json", move |state, out| {
         use std::io::Write as _;
-        write!(out, "{{\"batch_id\":\"{id}\",\"total_rows\":{total},\"predictions\":[")?;
+        write!(
+            out,
+            "{{\"batch_id\":\"{id}\",\"total_rows\":{total},\"predictions\":["
+        )?;
         let next = write_rows(state, id, after, limit, out)?;
         out.write_all(b"],\"next\":")?;
         serde_json::to_writer(&mut *out, &next)?;
@@ -422,7 +461,11 @@ pub(crate) struct JobList {
 )]
 pub(crate) async fn jobs(State(state): State<AppState>) -> Result<Json<JobList>, ApiError> {
     let page = state.ask(|store| store.batches(None, LISTED_JOBS)).await?;
-    let jobs = page.batches.iter().map(|batch| JobBody::of(&state, batch)).collect();
+    let jobs = page
+        .batches
+        .iter()
+        .map(|batch| JobBody::of(&state, batch))
+        .collect();
     Ok(Json(JobList { jobs }))
 }
 
@@ -436,17 +479,22 @@ pub(crate) async fn job(
     State(state): State<AppState>,
     Path(job_id): Path<String>,
 ) -> Result<Json<JobBody>, ApiError> {
-    let batch = find(&state, &job_id).await.map_err(|error| match error.detail() {
-        "Batch not found" => ApiError::not_found("Job not found"),
-        _ => error,
-    })?;
+    let batch = find(&state, &job_id)
+        .await
+        .map_err(|error| match error.detail() {
+            "Batch not found" => ApiError::not_found("Job not found"),
+            _ => error,
+        })?;
     Ok(Json(JobBody::of(&state, &batch)))
 }
 
 async fn find(state: &AppState, text: &str) -> Result<tripline_store::Batch, ApiError> {
     let unknown = || ApiError::not_found("Batch not found");
     let id: BatchId = text.parse().map_err(|_| unknown())?;
-    state.ask(move |store| store.batch(id)).await?.ok_or_else(unknown)
+    state
+        .ask(move |store| store.batch(id))
+        .await?
+        .ok_or_else(unknown)
 }
 
 #[cfg(test)]
@@ -466,6 +514,9 @@ mod tests {
         check("vsc.\u{202e}exe.csv", "vsc.exe.csv");
         check("", "");
         check("/", "");
-        check(&format!("{}.csv", "x".repeat(1000)), &format!("{}.csv", "x".repeat(196)));
+        check(
+            &format!("{}.csv", "x".repeat(1000)),
+            &format!("{}.csv", "x".repeat(196)),
+        );
     }
 }

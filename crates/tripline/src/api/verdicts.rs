@@ -9,7 +9,9 @@ use axum::{
 use serde::Serialize;
 use tripline_detect::{Explanation, Pipeline, Role, Stage, StageExplanation};
 use tripline_features::{FeatureValue, display_value};
-use tripline_store::{Cursor, MAX_BUCKETS, Provenance, Source, Timestamp, VerdictFilter, VerdictId};
+use tripline_store::{
+    Cursor, MAX_BUCKETS, Provenance, Source, Timestamp, VerdictFilter, VerdictId,
+};
 use utoipa::ToSchema;
 
 use super::{
@@ -55,17 +57,27 @@ pub(crate) async fn list(
     params: Params,
 ) -> Result<Json<VerdictPage>, ApiError> {
     params.only(&[
-        "limit", "threats_only", "attack_class", "batch_id", "source", "from", "to", "before",
+        "limit",
+        "threats_only",
+        "attack_class",
+        "batch_id",
+        "source",
+        "from",
+        "to",
+        "before",
     ])?;
     let limit = params.limit()?;
     let filter = VerdictFilter {
         threats_only: params.flag("threats_only", false)?,
-        class_names: params.text("attack_class").map(|name| vec![name.to_owned()]),
+        class_names: params
+            .text("attack_class")
+            .map(|name| vec![name.to_owned()]),
         batch: match params.text("batch_id") {
             None => None,
-            Some(text) => {
-                Some(text.parse().map_err(|_| ApiError::not_found("Batch not found"))?)
-            }
+            Some(text) => Some(
+                text.parse()
+                    .map_err(|_| ApiError::not_found("Batch not found"))?,
+            ),
         },
         source: params.text("source").map(source).transpose()?,
         created_from: params.time("from")?,
@@ -135,19 +147,26 @@ pub(crate) async fn timeline(
     const HOUR_MICROS: i64 = 3_600_000_000;
     params.only(&["from", "to", "buckets"])?;
     let to = params.time("to")?.unwrap_or_else(|| state.now());
-    let from = params.time("from")?.unwrap_or(Timestamp(to.0.saturating_sub(HOUR_MICROS)));
+    let from = params
+        .time("from")?
+        .unwrap_or(Timestamp(to.0.saturating_sub(HOUR_MICROS)));
     let buckets = params.number("buckets", 60, 1..=u64::from(MAX_BUCKETS.min(1000)))? as u32;
     if from > to {
         return Err(ApiError::bad_request("from is later than to"));
     }
-    let timeline = state.ask(move |store| store.timeline(from, to, buckets)).await?;
+    let timeline = state
+        .ask(move |store| store.timeline(from, to, buckets))
+        .await?;
     let points = timeline.points.iter().map(|point| PointBody {
         start: rfc3339(point.start),
         total: point.total,
         threats: point.threats,
         attacks: point.attacks,
     });
-    Ok(Json(TimelineBody { bucket_seconds: timeline.bucket_seconds, points: points.collect() }))
+    Ok(Json(TimelineBody {
+        bucket_seconds: timeline.bucket_seconds,
+        points: points.collect(),
+    }))
 }
 
 /// Why a row was judged as it was.
@@ -247,29 +266,47 @@ fn explanation(state: &AppState, row: &Row<'_>) -> Result<ExplanationBody, ApiEr
             format!("{what}; the verdict stands, but it cannot be explained here"),
         )
     };
-    let schema = row.schema.ok_or_else(|| gone("this version has another definition of the features"))?;
+    let schema = row
+        .schema
+        .ok_or_else(|| gone("this version has another definition of the features"))?;
     let pipeline = pipeline_of(state, row.provenance, schema)
         .ok_or_else(|| gone("the models that judged this row are not in use any more"))?;
     let class = row.attack.and_then(|attack| {
         let classes = &pipeline.classifier()?.manifest().classes;
-        let index = classes.iter().position(|class| class.name == attack.class)?;
+        let index = classes
+            .iter()
+            .position(|class| class.name == attack.class)?;
         Some((index, attack.confidence))
     });
     let explained = Explanation::of(&pipeline, &row.values, class);
-    let features = schema.features().iter().enumerate().map(|(index, feature)| FeatureBody {
-        name: feature.name,
-        value: display_value(schema, index, row.values.get(index).copied().unwrap_or(f64::NAN)),
-        unit: feature.unit.symbol().map(ToOwned::to_owned),
-        description: feature.description,
-    });
+    let features = schema
+        .features()
+        .iter()
+        .enumerate()
+        .map(|(index, feature)| FeatureBody {
+            name: feature.name,
+            value: display_value(
+                schema,
+                index,
+                row.values.get(index).copied().unwrap_or(f64::NAN),
+            ),
+            unit: feature.unit.symbol().map(ToOwned::to_owned),
+            description: feature.description,
+        });
     // The strongest reasons of the stage that decided, exactly rather than as they are stored.
     let mut verdict = row.verdict(STORED_REASONS);
     verdict.reasons = exact_reasons(&explained, verdict.reasons.len());
-    Ok(ExplanationBody { verdict, features: features.collect(), stages: explained.stages })
+    Ok(ExplanationBody {
+        verdict,
+        features: features.collect(),
+        stages: explained.stages,
+    })
 }
 
 fn exact_reasons(explained: &Explanation, count: usize) -> Vec<super::verdict_body::ReasonBody> {
-    let Some(stage) = explained.stages.first() else { return Vec::new() };
+    let Some(stage) = explained.stages.first() else {
+        return Vec::new();
+    };
     let name = match stage.stage {
         Stage::Detector => "detector",
         Stage::Classifier => "classifier",

@@ -21,7 +21,9 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("tripline-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let files = demo_files(args, &folder)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(async {
         let server = Server::start(&args.serve).await?;
         let url = server.url.clone();
@@ -64,12 +66,19 @@ fn demo_files(args: &DemoArgs, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     let samples = public.join("origin-samples");
-    for name in ["threat_detection_test.csv", "attack_classification_test.csv"] {
+    for name in [
+        "threat_detection_test.csv",
+        "attack_classification_test.csv",
+    ] {
         if samples.join(name).is_file() {
             files.push(samples.join(name));
         }
     }
-    writeln!(std::io::stdout(), "the traffic records are the public data sets in {}", public.display())?;
+    writeln!(
+        std::io::stdout(),
+        "the traffic records are the public data sets in {}",
+        public.display()
+    )?;
     Ok(files)
 }
 
@@ -82,7 +91,9 @@ fn write_generated(path: &Path, seed: u64, rows: usize) -> anyhow::Result<()> {
 
 /// Copies evenly spread rows of a file.
 fn copy_part(from: &Path, to: &Path, rows: usize, has_header: bool) -> anyhow::Result<()> {
-    let lines: Vec<String> = BufReader::new(data::open(from)?).lines().collect::<Result<_, _>>()?;
+    let lines: Vec<String> = BufReader::new(data::open(from)?)
+        .lines()
+        .collect::<Result<_, _>>()?;
     let (header, body) = lines.split_at(usize::from(has_header).min(lines.len()));
     let mut out = BufWriter::new(File::create(to)?);
     for line in header {
@@ -99,16 +110,24 @@ fn upload_all(url: &str, files: &[PathBuf]) -> anyhow::Result<()> {
     let address: SocketAddr = url.trim_start_matches("http://").parse()?;
     let mut out = std::io::stdout();
     for path in files {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let answer = upload(address, &name, &std::fs::read(path)?)?;
         let count = |key: &str| answer["report"][key].as_u64().unwrap_or(0);
         writeln!(
             out,
             "{name}: {} rows judged, {} threats, {} rejected",
-            count("rows_scored"), count("threats"), count("rows_rejected")
+            count("rows_scored"),
+            count("threats"),
+            count("rows_rejected")
         )?;
     }
-    writeln!(out, "\n  Dashboard: {url}/\n  API:       {url}/docs\n\nCtrl-C stops it.")?;
+    writeln!(
+        out,
+        "\n  Dashboard: {url}/\n  API:       {url}/docs\n\nCtrl-C stops it."
+    )?;
     Ok(out.flush()?)
 }
 
@@ -133,8 +152,11 @@ fn upload(address: SocketAddr, name: &str, bytes: &[u8]) -> anyhow::Result<Value
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8(answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("the server's answer has no body")?;
-    let body: Value = serde_json::from_str(body.trim()).context("the server's answer is no JSON")?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .context("the server's answer has no body")?;
+    let body: Value =
+        serde_json::from_str(body.trim()).context("the server's answer is no JSON")?;
     if !head.starts_with("HTTP/1.1 200") {
         bail!("{name}: {}", body["detail"]);
     }

@@ -10,19 +10,33 @@ use crate::{cli::EvaluateArgs, data, ingest, model_files};
 pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     let models = model_files::model_set(&args.models.models_dir)?;
     let place = || args.file.display().to_string();
-    let opened = ingest::open(data::open(&args.file)?, CsvLimits::default(), &models)
-        .with_context(place)?;
+    let opened =
+        ingest::open(data::open(&args.file)?, CsvLimits::default(), &models).with_context(place)?;
     if opened.columns().label_column().is_none() {
-        bail!("{}: there is no label column, so there is nothing to compare with", args.file.display());
+        bail!(
+            "{}: there is no label column, so there is nothing to compare with",
+            args.file.display()
+        );
     }
     let pipeline = opened.pipeline().clone();
     let classes: Vec<String> = pipeline
         .classifier()
-        .map(|model| model.manifest().classes.iter().map(|class| class.name.clone()).collect())
+        .map(|model| {
+            model
+                .manifest()
+                .classes
+                .iter()
+                .map(|class| class.name.clone())
+                .collect()
+        })
         .unwrap_or_default();
-    let benign = pipeline
-        .classifier()
-        .and_then(|model| model.manifest().classes.iter().position(|class| class.benign));
+    let benign = pipeline.classifier().and_then(|model| {
+        model
+            .manifest()
+            .classes
+            .iter()
+            .position(|class| class.benign)
+    });
     let mut cases = Vec::new();
     let mut unlabelled = 0_u64;
     let summary = opened
@@ -43,7 +57,9 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
                 cases.push(Case {
                     label: text.to_owned(),
                     is_attack: !is_benign,
-                    threat: verdict.threat.map(|threat| (threat.probability, threat.is_threat)),
+                    threat: verdict
+                        .threat
+                        .map(|threat| (threat.probability, threat.is_threat)),
                     actual_class: class_of_label(pipeline.schema(), text)
                         .and_then(|name| classes.iter().position(|class| class == name)),
                     class,
@@ -53,12 +69,21 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
         })
         .with_context(place)?;
     if cases.is_empty() {
-        bail!("{}: none of the {} rows has a label that is known", args.file.display(), summary.rows_scored);
+        bail!(
+            "{}: none of the {} rows has a label that is known",
+            args.file.display(),
+            summary.rows_scored
+        );
     }
-    let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = args
+        .file
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let evaluation = Evaluation::of(&name, &cases, &classes);
     if let Some(path) = &args.html {
-        std::fs::write(path, report::page(&evaluation)).with_context(|| path.display().to_string())?;
+        std::fs::write(path, report::page(&evaluation))
+            .with_context(|| path.display().to_string())?;
     }
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -66,11 +91,20 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     } else {
         writeln!(out, "{}", report::evaluation_markdown(&evaluation))?;
     }
-    let names: Vec<&str> = pipeline.models().map(|model| model.manifest().name.as_str()).collect();
+    let names: Vec<&str> = pipeline
+        .models()
+        .map(|model| model.manifest().name.as_str())
+        .collect();
     writeln!(
         std::io::stderr(),
         "{} rows judged by {}; {} rejected, {unlabelled} without a known label",
-        summary.rows_scored, names.join(" and "), summary.rows_rejected
+        summary.rows_scored,
+        names.join(" and "),
+        summary.rows_rejected
     )?;
-    Ok(if summary.rows_rejected > 0 { ExitCode::from(SOME_REJECTED) } else { ExitCode::SUCCESS })
+    Ok(if summary.rows_rejected > 0 {
+        ExitCode::from(SOME_REJECTED)
+    } else {
+        ExitCode::SUCCESS
+    })
 }

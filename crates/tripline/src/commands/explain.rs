@@ -16,16 +16,24 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let mut reader =
         CsvRows::new(data::open(&args.file)?, CsvLimits::default()).with_context(place)?;
     let schema = reader.columns().schema();
-    let pipeline = models.pipeline_for(schema, reader.columns().present()).with_context(place)?;
+    let pipeline = models
+        .pipeline_for(schema, reader.columns().present())
+        .with_context(place)?;
     let mut batch = RowBatch::new();
     let mut row = 0;
-    while reader.read_batch(1, &mut batch).with_context(place)? > 0 || !batch.rejections.is_empty() {
+    while reader.read_batch(1, &mut batch).with_context(place)? > 0 || !batch.rejections.is_empty()
+    {
         row += (batch.len() + batch.rejections.len()) as u64;
         if row < args.row {
             continue;
         }
         if let Some(rejection) = batch.rejections.first() {
-            bail!("{}: line {}: {}", args.file.display(), rejection.line, rejection.reason);
+            bail!(
+                "{}: line {}: {}",
+                args.file.display(),
+                rejection.line,
+                rejection.reason
+            );
         }
         break;
     }
@@ -34,15 +42,21 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     }
     let values = batch.row(0);
     let verdict = Scorer::new(pipeline.clone(), usize::MAX).judge(values);
-    let class = verdict.attack.map(|attack| (attack.class, attack.confidence));
+    let class = verdict
+        .attack
+        .map(|attack| (attack.class, attack.confidence));
     let explanation = Explanation::of(&pipeline, values, class);
     let label = batch.labels[0].as_ref().map(|label| label.as_str());
     let scored = ScoredRow::new(&pipeline, &verdict, values, batch.lines[0], label);
     let mut out = std::io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&json!({
-            "verdict": scored.to_json(), "stages": explanation.stages,
-        }))?)?;
+        writeln!(
+            out,
+            "{}",
+            serde_json::to_string_pretty(&json!({
+                "verdict": scored.to_json(), "stages": explanation.stages,
+            }))?
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     writeln!(out, "{}", sentence(&scored))?;
@@ -58,14 +72,22 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
                 FeatureValue::Name(name) => name.to_owned(),
                 FeatureValue::Missing => "missing".to_owned(),
             };
-            writeln!(out, "  {:>+10.4}  {} = {value}", item.contribution, item.feature)?;
+            writeln!(
+                out,
+                "  {:>+10.4}  {} = {value}",
+                item.contribution, item.feature
+            )?;
         }
         let rest = stage.contributions.get(SHOWN..).unwrap_or_default();
         if !rest.is_empty() {
             let sum: f64 = rest.iter().map(|item| item.contribution).sum();
             writeln!(out, "  {sum:>+10.4}  {} more features", rest.len())?;
         }
-        writeln!(out, "  {:>10.4}  margin, probability {:.4}", stage.margin, stage.probability)?;
+        writeln!(
+            out,
+            "  {:>10.4}  margin, probability {:.4}",
+            stage.margin, stage.probability
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,13 +11,20 @@ mod score;
 mod serve;
 mod train;
 
-use std::{io::{IsTerminal, Write}, process::ExitCode, time::Duration};
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::CommandFactory;
 use indicatif::{ProgressBar, ProgressStyle};
 use tripline_detect::DetectError;
 
-use crate::{cli::{Cli, Command}, ingest::IngestError};
+use crate::{
+    cli::{Cli, Command},
+    ingest::IngestError,
+};
 
 /// Done, but some rows were rejected.
 const SOME_REJECTED: u8 = 3;
@@ -37,7 +44,12 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Bench(_) => Err(anyhow::anyhow!("not yet")),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "tripline",
+                &mut std::io::stdout(),
+            );
             Ok(ExitCode::SUCCESS)
         }
     };
@@ -76,19 +88,25 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 fn is_no_model(error: &anyhow::Error) -> bool {
     let no_model = |error: &DetectError| {
-        matches!(error, DetectError::NoModel { .. } | DetectError::MissingFeatures { .. })
+        matches!(
+            error,
+            DetectError::NoModel { .. } | DetectError::MissingFeatures { .. }
+        )
     };
-    error.chain().any(|cause| match cause.downcast_ref::<IngestError>() {
-        Some(IngestError::Models(error)) => no_model(error),
-        _ => cause.downcast_ref::<DetectError>().is_some_and(no_model),
-    })
+    error
+        .chain()
+        .any(|cause| match cause.downcast_ref::<IngestError>() {
+            Some(IngestError::Models(error)) => no_model(error),
+            _ => cause.downcast_ref::<DetectError>().is_some_and(no_model),
+        })
 }
 
 fn start_log(json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("TRIPLINE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if json {
         builder.json().init();
     } else {

@@ -30,8 +30,12 @@ pub(super) fn run(command: &ModelsCommand) -> anyhow::Result<ExitCode> {
                     writeln!(
                         out,
                         "{:36} {:16} {:10} {:8} {:3} features {:9} bytes",
-                        manifest.name, manifest.version, manifest.role.as_str(), manifest.schema.name,
-                        manifest.features.len(), file.bytes
+                        manifest.name,
+                        manifest.version,
+                        manifest.role.as_str(),
+                        manifest.schema.name,
+                        manifest.features.len(),
+                        file.bytes
                     )?;
                 }
             }
@@ -42,14 +46,24 @@ pub(super) fn run(command: &ModelsCommand) -> anyhow::Result<ExitCode> {
         }
         ModelsCommand::Show { bundle } => {
             let file = model_files::read(bundle)?;
-            writeln!(out, "{}", serde_json::to_string_pretty(file.model.manifest())?)?;
+            writeln!(
+                out,
+                "{}",
+                serde_json::to_string_pretty(file.model.manifest())?
+            )?;
             Ok(ExitCode::SUCCESS)
         }
         ModelsCommand::Check { bundles } => {
             let mut failed = 0_u8;
             for path in bundles {
                 match model_files::read(path) {
-                    Ok(file) => writeln!(out, "{}: ok, {} {}", path.display(), file.model.manifest().name, file.model.manifest().version)?,
+                    Ok(file) => writeln!(
+                        out,
+                        "{}: ok, {} {}",
+                        path.display(),
+                        file.model.manifest().name,
+                        file.model.manifest().version
+                    )?,
                     Err(error) => {
                         failed = 1;
                         writeln!(out, "{}: refused: {}", path.display(), chain(&error))?;

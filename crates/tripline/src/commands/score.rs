@@ -47,7 +47,9 @@ pub(super) fn run(args: &ScoreArgs) -> anyhow::Result<ExitCode> {
                     continue;
                 }
                 let values = &batch.rows.values[index * width..(index + 1) * width];
-                let label = batch.rows.labels[index].as_ref().map(|label| label.as_str());
+                let label = batch.rows.labels[index]
+                    .as_ref()
+                    .map(|label| label.as_str());
                 let line = batch.rows.lines[index];
                 writer.write(&ScoredRow::new(&pipeline, verdict, values, line, label))?;
             }
@@ -73,26 +75,52 @@ pub(super) fn run(args: &ScoreArgs) -> anyhow::Result<ExitCode> {
         writeln!(err, "{report}")?;
     } else {
         for rejection in rejections.kept() {
-            let column = rejection.column.as_ref().map(|name| format!(", column '{name}'")).unwrap_or_default();
-            writeln!(err, "rejected: line {}{column}: {}", rejection.line, rejection.reason)?;
+            let column = rejection
+                .column
+                .as_ref()
+                .map(|name| format!(", column '{name}'"))
+                .unwrap_or_default();
+            writeln!(
+                err,
+                "rejected: line {}{column}: {}",
+                rejection.line, rejection.reason
+            )?;
         }
         if summary.rows_rejected > SHOWN as u64 {
-            writeln!(err, "rejected: {} more", summary.rows_rejected - SHOWN as u64)?;
+            writeln!(
+                err,
+                "rejected: {} more",
+                summary.rows_rejected - SHOWN as u64
+            )?;
         }
         for note in &summary.notes {
             writeln!(err, "note: {note}")?;
         }
         if !ignored.is_empty() {
-            writeln!(err, "note: columns that no model reads: {}", ignored.join(", "))?;
+            writeln!(
+                err,
+                "note: columns that no model reads: {}",
+                ignored.join(", ")
+            )?;
         }
-        let names: Vec<&str> = pipeline.models().map(|model| model.manifest().name.as_str()).collect();
+        let names: Vec<&str> = pipeline
+            .models()
+            .map(|model| model.manifest().name.as_str())
+            .collect();
         writeln!(
             err,
             "{} rows in {seconds:.2} s: {} judged by {}, {threats} threats, {} rejected",
-            summary.rows_read, summary.rows_scored, names.join(" and "), summary.rows_rejected
+            summary.rows_read,
+            summary.rows_scored,
+            names.join(" and "),
+            summary.rows_rejected
         )?;
     }
-    Ok(if summary.rows_rejected > 0 { ExitCode::from(SOME_REJECTED) } else { ExitCode::SUCCESS })
+    Ok(if summary.rows_rejected > 0 {
+        ExitCode::from(SOME_REJECTED)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Rows go to a file beside the target first: a run that fails leaves no half result.
@@ -103,14 +131,16 @@ fn part_of(path: &Path) -> std::path::PathBuf {
 }
 
 fn chosen_format(args: &ScoreArgs) -> anyhow::Result<Format> {
-    let by_name = args.output.as_ref().and_then(|path| path.extension()).and_then(|extension| {
-        match extension.to_str()? {
+    let by_name = args
+        .output
+        .as_ref()
+        .and_then(|path| path.extension())
+        .and_then(|extension| match extension.to_str()? {
             "csv" => Some(Format::Csv),
             "jsonl" | "ndjson" => Some(Format::Jsonl),
             "parquet" => Some(Format::Parquet),
             _ => None,
-        }
-    });
+        });
     let format = args.format.or(by_name).unwrap_or(Format::Csv);
     if format == Format::Parquet && args.output.is_none() {
         bail!("Parquet needs a file: name one with --output");

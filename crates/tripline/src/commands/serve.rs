@@ -21,7 +21,9 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let server = Server::start(args).await?;
         writeln!(std::io::stdout(), "listening on {}", server.url)?;
@@ -52,8 +54,11 @@ impl Server {
         std::fs::create_dir_all(&args.data_dir)
             .with_context(|| format!("cannot make the data folder {}", args.data_dir.display()))?;
         let path = args.data_dir.join(DATABASE);
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&path, &SqliteOptions::default(), clock::now())?);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(
+            &path,
+            &SqliteOptions::default(),
+            clock::now(),
+        )?);
         let (models, files) = load_models(args)?;
         let config = AppConfig {
             full_list_rows: args.full_list_rows,
@@ -69,7 +74,11 @@ impl Server {
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         let url = format!("http://{}", listener.local_addr()?);
         spawn_retention(store, args);
-        Ok(Self { url, listener, state })
+        Ok(Self {
+            url,
+            listener,
+            state,
+        })
     }
 
     pub(super) async fn run(
@@ -108,12 +117,17 @@ fn load_models(args: &ServeArgs) -> anyhow::Result<(ModelSet, Vec<ModelFile>)> {
             created_at: clock::from_system(file.modified),
         })
         .collect();
-    Ok((ModelSet::new(files.into_iter().map(|file| file.model).collect())?, listed))
+    Ok((
+        ModelSet::new(files.into_iter().map(|file| file.model).collect())?,
+        listed,
+    ))
 }
 
 fn spawn_retention(store: Arc<dyn Store>, args: &ServeArgs) {
     let policy = RetentionPolicy {
-        max_age_micros: args.retain_days.map(|days| i64::from(days) * 86_400_000_000),
+        max_age_micros: args
+            .retain_days
+            .map(|days| i64::from(days) * 86_400_000_000),
         max_bytes: args.retain_bytes,
         ..RetentionPolicy::default()
     };
@@ -129,7 +143,11 @@ fn spawn_retention(store: Arc<dyn Store>, args: &ServeArgs) {
                 tokio::task::spawn_blocking(move || store.retain(&policy, clock::now())).await;
             match outcome {
                 Ok(Ok(outcome)) if outcome.rows_deleted > 0 => {
-                    tracing::info!(rows = outcome.rows_deleted, bytes = outcome.bytes_freed, "old verdicts deleted");
+                    tracing::info!(
+                        rows = outcome.rows_deleted,
+                        bytes = outcome.bytes_freed,
+                        "old verdicts deleted"
+                    );
                 }
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "old verdicts could not be deleted"),

@@ -34,7 +34,10 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&args.output)?;
     let mut trained: BTreeMap<String, Report> = BTreeMap::new();
     for (recipes, read) in [
-        (shipped::nsl_kdd(), read_nsl_kdd as fn(&Path, bool) -> anyhow::Result<DataSet>),
+        (
+            shipped::nsl_kdd(),
+            read_nsl_kdd as fn(&Path, bool) -> anyhow::Result<DataSet>,
+        ),
         (shipped::cicflow(), read_cicflow),
     ] {
         let wanted: Vec<&Shipped> = recipes
@@ -56,7 +59,10 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
             .chain(&shipped::cicflow())
             .map(|recipe| recipe.name().to_owned())
             .collect();
-        bail!("no shipped model is called '{unknown}'; there are: {}", known.join(", "));
+        bail!(
+            "no shipped model is called '{unknown}'; there are: {}",
+            known.join(", ")
+        );
     }
     if args.all {
         write_overview(&args.output, &trained)?;
@@ -68,12 +74,19 @@ fn train_one(recipe: &Shipped, set: &DataSet, args: &TrainArgs) -> anyhow::Resul
     let bar = progress(None, "training");
     bar.set_message(format!("training {}", recipe.name()));
     let provenance = Provenance {
-        command: if args.open_sealed { "tripline train --all --final" } else { "tripline train --all" }
-            .to_owned(),
+        command: if args.open_sealed {
+            "tripline train --all --final"
+        } else {
+            "tripline train --all"
+        }
+        .to_owned(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         data: vec![set.digest.clone()],
     };
-    let Trained { mut bundle, mut report } = match recipe {
+    let Trained {
+        mut bundle,
+        mut report,
+    } = match recipe {
         Shipped::Detector(recipe) => train_detector(&set.train, recipe, &provenance)?,
         Shipped::Classifier(recipe) => train_classifier(&set.train, recipe, &provenance)?,
     };
@@ -88,8 +101,14 @@ fn train_one(recipe: &Shipped, set: &DataSet, args: &TrainArgs) -> anyhow::Resul
     }
     let base = args.output.join(recipe.name());
     write_whole(&base.with_extension(EXTENSION), &bytes)?;
-    write_whole(&base.with_extension("report.json"), &serde_json::to_vec_pretty(&report)?)?;
-    write_whole(&base.with_extension("report.md"), report.to_markdown().as_bytes())?;
+    write_whole(
+        &base.with_extension("report.json"),
+        &serde_json::to_vec_pretty(&report)?,
+    )?;
+    write_whole(
+        &base.with_extension("report.md"),
+        report.to_markdown().as_bytes(),
+    )?;
     bar.finish_and_clear();
     writeln!(std::io::stdout(), "{}", headline(&report))?;
     Ok(report)
@@ -117,7 +136,11 @@ fn evaluate_alone(
     let present = vec![true; rows.schema().len()];
     let mut scorer = Scorer::new(set.pipeline_for(rows.schema(), &present)?, 0);
     let manifest = model.manifest();
-    let names: Vec<String> = manifest.classes.iter().map(|class| class.name.clone()).collect();
+    let names: Vec<String> = manifest
+        .classes
+        .iter()
+        .map(|class| class.name.clone())
+        .collect();
     let cases: Vec<Case> = (0..rows.len())
         .map(|row| {
             let verdict = scorer.judge(rows.row(row));
@@ -125,14 +148,22 @@ fn evaluate_alone(
             Case {
                 label: text.to_owned(),
                 is_attack: label::is_benign(text) != Some(true),
-                threat: verdict.threat.map(|threat| (threat.probability, threat.is_threat)),
+                threat: verdict
+                    .threat
+                    .map(|threat| (threat.probability, threat.is_threat)),
                 actual_class: class_of_label(rows.schema(), text)
                     .and_then(|class| names.iter().position(|name| name == class)),
-                class: verdict.attack.map(|attack| (attack.class, attack.confidence)),
+                class: verdict
+                    .attack
+                    .map(|attack| (attack.class, attack.confidence)),
             }
         })
         .collect();
-    let classes = if model.role() == Role::Detector { Vec::new() } else { names };
+    let classes = if model.role() == Role::Detector {
+        Vec::new()
+    } else {
+        names
+    };
     Ok(Some(Evaluation::of(name, &cases, &classes)))
 }
 
@@ -143,19 +174,34 @@ fn evaluate_namer(
     rows: &LabelledRows,
 ) -> anyhow::Result<Option<Evaluation>> {
     let manifest = model.manifest();
-    let names: Vec<String> = manifest.classes.iter().map(|class| class.name.clone()).collect();
+    let names: Vec<String> = manifest
+        .classes
+        .iter()
+        .map(|class| class.name.clone())
+        .collect();
     let ensemble = model.compiled().ensemble();
     let cases: Vec<Case> = (0..rows.len())
         .filter_map(|row| {
             let actual = names.iter().position(|name| name == rows.label(row))?;
-            let values: Vec<f64> = model.columns().iter().map(|column| rows.row(row)[*column]).collect();
+            let values: Vec<f64> = model
+                .columns()
+                .iter()
+                .map(|column| rows.row(row)[*column])
+                .collect();
             let shares = ensemble.probabilities(&values);
-            let inside = |class: usize| manifest.classes[class].group == manifest.classes[actual].group;
-            let sum: f64 = (0..shares.len()).filter(|class| inside(*class)).map(|class| shares[class]).sum();
+            let inside =
+                |class: usize| manifest.classes[class].group == manifest.classes[actual].group;
+            let sum: f64 = (0..shares.len())
+                .filter(|class| inside(*class))
+                .map(|class| shares[class])
+                .sum();
             let best = (0..shares.len())
                 .filter(|class| inside(*class))
                 .max_by(|a, b| shares[*a].total_cmp(&shares[*b]))?;
-            let confidence = manifest.calibration.apply(if sum > 0.0 { shares[best] / sum } else { 0.0 });
+            let confidence =
+                manifest
+                    .calibration
+                    .apply(if sum > 0.0 { shares[best] / sum } else { 0.0 });
             Some(Case {
                 label: rows.label(row).to_owned(),
                 is_attack: true,
@@ -172,27 +218,42 @@ fn read_nsl_kdd(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
     let (train, digest) = data::read_labelled(&folder.join(data::NSL_TRAIN))?;
     let mut sealed = Vec::new();
     if open_sealed {
-        for (name, file) in [("KDDTest+", data::NSL_TEST), ("KDDTest-21", data::NSL_TEST_21)] {
+        for (name, file) in [
+            ("KDDTest+", data::NSL_TEST),
+            ("KDDTest-21", data::NSL_TEST_21),
+        ] {
             sealed.push((name, data::read_labelled(&folder.join(file))?.0));
         }
     }
-    Ok(DataSet { digest, train, sealed })
+    Ok(DataSet {
+        digest,
+        train,
+        sealed,
+    })
 }
 
 fn read_cicflow(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
     let (rows, digest) = data::read_labelled(&folder.join(data::CICIDS))?;
-    let columns: Vec<usize> =
-        (0..rows.schema().len()).filter(|index| rows.schema().features()[*index].model_input).collect();
+    let columns: Vec<usize> = (0..rows.schema().len())
+        .filter(|index| rows.schema().features()[*index].model_input)
+        .collect();
     let labels: Vec<&str> = (0..rows.len()).map(|row| rows.label(row)).collect();
     let parts = split::grouped_folds(&rows.groups(&columns), &labels, CICFLOW_PARTS, SPLIT_SEED);
     let (held, train): (Vec<usize>, Vec<usize>) =
         (0..rows.len()).partition(|row| parts[*row] < CICFLOW_SEALED);
     let sealed = if open_sealed {
-        vec![("the held-out 30 % of CICIDS2017 (corrected)", rows.select(&held))]
+        vec![(
+            "the held-out 30 % of CICIDS2017 (corrected)",
+            rows.select(&held),
+        )]
     } else {
         Vec::new()
     };
-    Ok(DataSet { digest, train: rows.select(&train), sealed })
+    Ok(DataSet {
+        digest,
+        train: rows.select(&train),
+        sealed,
+    })
 }
 
 fn headline(report: &Report) -> String {
@@ -200,10 +261,17 @@ fn headline(report: &Report) -> String {
     if let Some(figures) = &report.training {
         text += &format!(
             ": held-out training rows F1 {:.3}, FPR {:.3}, AUC {:.3}, ECE {:.3}",
-            figures.f1, figures.false_positive_rate, figures.roc_auc, figures.expected_calibration_error
+            figures.f1,
+            figures.false_positive_rate,
+            figures.roc_auc,
+            figures.expected_calibration_error
         );
     }
-    if let Some(scores) = report.cross_validation.as_ref().and_then(|e| e.classifier.as_ref()) {
+    if let Some(scores) = report
+        .cross_validation
+        .as_ref()
+        .and_then(|e| e.classifier.as_ref())
+    {
         let error = report.calibration_errors.map_or(0.0, |errors| errors.0);
         text += &format!(
             ": held-out training rows accuracy {:.4}, macro F1 {:.3} ({:.3} over classes with 100 rows), ECE {error:.3}",
@@ -214,7 +282,11 @@ fn headline(report: &Report) -> String {
         if let Some(scores) = &evaluation.detector {
             text += &format!(
                 "; {}: accuracy {:.4}, F1 {:.4}, FPR {:.4}, AUC {:.4}",
-                evaluation.name, scores.accuracy, scores.f1, scores.false_positive_rate, scores.roc_auc
+                evaluation.name,
+                scores.accuracy,
+                scores.f1,
+                scores.false_positive_rate,
+                scores.roc_auc
             );
         }
         if let Some(scores) = &evaluation.classifier {
@@ -237,11 +309,20 @@ fn write_overview(folder: &Path, reports: &BTreeMap<String, Report>) -> anyhow::
     for (name, report) in reports {
         let training = report.training.as_ref().map_or_else(
             || {
-                report.cross_validation.as_ref().and_then(|e| e.classifier.as_ref()).map_or_else(String::new, |s| {
-                    format!("accuracy {:.4}, macro F1 {:.3}", s.accuracy, s.macro_f1)
-                })
+                report
+                    .cross_validation
+                    .as_ref()
+                    .and_then(|e| e.classifier.as_ref())
+                    .map_or_else(String::new, |s| {
+                        format!("accuracy {:.4}, macro F1 {:.3}", s.accuracy, s.macro_f1)
+                    })
             },
-            |f| format!("F1 {:.3}, FPR {:.3}, AUC {:.3}, ECE {:.3}", f.f1, f.false_positive_rate, f.roc_auc, f.expected_calibration_error),
+            |f| {
+                format!(
+                    "F1 {:.3}, FPR {:.3}, AUC {:.3}, ECE {:.3}",
+                    f.f1, f.false_positive_rate, f.roc_auc, f.expected_calibration_error
+                )
+            },
         );
         let test: Vec<String> = report
             .test
@@ -251,7 +332,10 @@ fn write_overview(folder: &Path, reports: &BTreeMap<String, Report>) -> anyhow::
                     "{}: accuracy {:.3}, F1 {:.3}, FPR {:.3}, AUC {:.3}",
                     e.name, s.accuracy, s.f1, s.false_positive_rate, s.roc_auc
                 ),
-                (None, Some(s)) => format!("{}: accuracy {:.4}, macro F1 {:.3} ({:.3} over classes with 100 rows)", e.name, s.accuracy, s.macro_f1, s.macro_f1_100),
+                (None, Some(s)) => format!(
+                    "{}: accuracy {:.4}, macro F1 {:.3} ({:.3} over classes with 100 rows)",
+                    e.name, s.accuracy, s.macro_f1, s.macro_f1_100
+                ),
                 (None, None) => String::new(),
             })
             .collect();

@@ -83,7 +83,9 @@ impl ScoredRow {
             threat_probability: verdict.threat.map(|threat| threat.probability),
             is_threat: verdict.threat.map(|threat| threat.is_threat),
             threshold: pipeline.detector().map(|model| model.threshold()),
-            attack_class: verdict.attack.and_then(|attack| class(pipeline.classifier(), attack.class)),
+            attack_class: verdict
+                .attack
+                .and_then(|attack| class(pipeline.classifier(), attack.class)),
             attack_confidence: verdict.attack.map(|attack| attack.confidence),
             attack_name: verdict
                 .attack
@@ -103,7 +105,9 @@ impl ScoredRow {
                 })
                 .collect(),
             detector: pipeline.detector().map(version),
-            classifier: verdict.attack.and_then(|_| pipeline.classifier().map(version)),
+            classifier: verdict
+                .attack
+                .and_then(|_| pipeline.classifier().map(version)),
         }
     }
 
@@ -138,7 +142,10 @@ impl ScoredRow {
                 Value::String(name) => name.clone(),
                 other => other.to_string(),
             };
-            text += &format!("{separator}{}={value} {:+.4}", reason.feature, reason.contribution);
+            text += &format!(
+                "{separator}{}={value} {:+.4}",
+                reason.feature, reason.contribution
+            );
         }
         text
     }

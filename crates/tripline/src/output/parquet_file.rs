@@ -45,17 +45,26 @@ impl ParquetWriter {
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
             .build();
         let file = SerializedFileWriter::new(out, schema, Arc::new(properties))?;
-        Ok(Self { file: Some(file), rows: Vec::new() })
+        Ok(Self {
+            file: Some(file),
+            rows: Vec::new(),
+        })
     }
 
     fn write_group(&mut self) -> anyhow::Result<()> {
-        let file = self.file.as_mut().context("the Parquet file is already finished")?;
+        let file = self
+            .file
+            .as_mut()
+            .context("the Parquet file is already finished")?;
         let rows = std::mem::take(&mut self.rows);
         let mut group = file.next_row_group()?;
         let bytes = |text: &str| ByteArray::from(text.as_bytes().to_vec());
         let text = |value: &Option<String>| value.as_deref().map(bytes);
         required::<Int64Type>(&mut group, rows.iter().map(|row| row.line as i64).collect())?;
-        required::<ByteArrayType>(&mut group, rows.iter().map(|row| bytes(row.schema)).collect())?;
+        required::<ByteArrayType>(
+            &mut group,
+            rows.iter().map(|row| bytes(row.schema)).collect(),
+        )?;
         optional::<DoubleType>(&mut group, rows.iter().map(|row| row.threat_probability))?;
         optional::<BoolType>(&mut group, rows.iter().map(|row| row.is_threat))?;
         optional::<DoubleType>(&mut group, rows.iter().map(|row| row.threshold))?;
@@ -63,7 +72,10 @@ impl ParquetWriter {
         optional::<DoubleType>(&mut group, rows.iter().map(|row| row.attack_confidence))?;
         optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.attack_name)))?;
         optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.label)))?;
-        required::<ByteArrayType>(&mut group, rows.iter().map(|row| bytes(&row.reasons_text())).collect())?;
+        required::<ByteArrayType>(
+            &mut group,
+            rows.iter().map(|row| bytes(&row.reasons_text())).collect(),
+        )?;
         optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.detector)))?;
         optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.classifier)))?;
         group.close()?;
@@ -74,7 +86,9 @@ impl ParquetWriter {
 type Group<'a> = SerializedRowGroupWriter<'a, Box<dyn Write + Send>>;
 
 fn required<T: DataType>(group: &mut Group<'_>, values: Vec<T::T>) -> anyhow::Result<()> {
-    let mut column = group.next_column()?.context("the schema has fewer columns")?;
+    let mut column = group
+        .next_column()?
+        .context("the schema has fewer columns")?;
     column.typed::<T>().write_batch(&values, None, None)?;
     Ok(column.close()?)
 }
@@ -88,15 +102,23 @@ fn optional<T: DataType>(
         levels.push(i16::from(value.is_some()));
         present.extend(value);
     }
-    let mut column = group.next_column()?.context("the schema has fewer columns")?;
-    column.typed::<T>().write_batch(&present, Some(&levels), None)?;
+    let mut column = group
+        .next_column()?
+        .context("the schema has fewer columns")?;
+    column
+        .typed::<T>()
+        .write_batch(&present, Some(&levels), None)?;
     Ok(column.close()?)
 }
 
 impl RowWriter for ParquetWriter {
     fn write(&mut self, row: &ScoredRow) -> anyhow::Result<()> {
         self.rows.push(row.clone());
-        if self.rows.len() >= GROUP_ROWS { self.write_group() } else { Ok(()) }
+        if self.rows.len() >= GROUP_ROWS {
+            self.write_group()
+        } else {
+            Ok(())
+        }
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {

@@ -25,7 +25,9 @@ impl RowWriter for CsvWriter {
             row.line.to_string(),
             row.schema.to_owned(),
             number(row.threat_probability),
-            row.is_threat.map(|is_threat| is_threat.to_string()).unwrap_or_default(),
+            row.is_threat
+                .map(|is_threat| is_threat.to_string())
+                .unwrap_or_default(),
             number(row.threshold),
             text(&row.attack_class),
             number(row.attack_confidence),
@@ -35,7 +37,8 @@ impl RowWriter for CsvWriter {
             text(&row.detector),
             text(&row.classifier),
         ];
-        self.inner.write_record(cells.iter().map(|cell| neutralise(cell).into_owned()))?;
+        self.inner
+            .write_record(cells.iter().map(|cell| neutralise(cell).into_owned()))?;
         Ok(())
     }
 
@@ -51,7 +54,9 @@ pub(crate) struct JsonLinesWriter {
 
 impl JsonLinesWriter {
     pub(crate) fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out: std::io::BufWriter::new(out) }
+        Self {
+            out: std::io::BufWriter::new(out),
+        }
     }
 }
 

@@ -48,7 +48,15 @@ pub(super) struct BodyReader {
 /// A body's two ends.
 pub(super) fn channel(progress: Arc<LiveProgress>) -> (BodySender, BodyReader) {
     let (sender, pieces) = mpsc::channel(QUEUE);
-    (BodySender(sender), BodyReader { pieces, current: Bytes::new(), ended: false, progress })
+    (
+        BodySender(sender),
+        BodyReader {
+            pieces,
+            current: Bytes::new(),
+            ended: false,
+            progress,
+        },
+    )
 }
 
 impl BodySender {
@@ -81,7 +89,10 @@ impl BodySender {
 
     async fn broken(self, error: ApiError) -> ApiError {
         // A reader that has gone needs no reason.
-        let _ = self.0.send(Piece::Broken(io::Error::other(error.detail().to_owned()))).await;
+        let _ = self
+            .0
+            .send(Piece::Broken(io::Error::other(error.detail().to_owned())))
+            .await;
         error
     }
 }
@@ -149,7 +160,10 @@ mod tests {
     #[test]
     fn a_body_is_read_to_the_end_that_was_marked() {
         let bytes = |text: &'static str| Piece::Bytes(Bytes::from_static(text.as_bytes()));
-        assert_eq!(read(vec![bytes("a,b\n"), bytes(""), bytes("1,2"), Piece::End]).unwrap(), "a,b\n1,2");
+        assert_eq!(
+            read(vec![bytes("a,b\n"), bytes(""), bytes("1,2"), Piece::End]).unwrap(),
+            "a,b\n1,2"
+        );
         assert_eq!(read(vec![Piece::End]).unwrap(), "");
         let broken = read(vec![bytes("a,b\n")]).unwrap_err();
         assert_eq!(broken.to_string(), "the upload broke off before its end");

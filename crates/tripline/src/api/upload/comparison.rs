@@ -108,12 +108,18 @@ impl Comparison {
                 confusion: Confusion::new(classes.len()),
             }
         });
-        Self { rows: 0, detector, classifier }
+        Self {
+            rows: 0,
+            detector,
+            classifier,
+        }
     }
 
     /// Counts a row, unless its label is unknown.
     pub(super) fn add(&mut self, pipeline: &Pipeline, verdict: &Verdict, text: &str) {
-        let Some(is_benign) = label::is_benign(text) else { return };
+        let Some(is_benign) = label::is_benign(text) else {
+            return;
+        };
         self.rows += 1;
         if let (Some(detector), Some(threat)) = (&mut self.detector, verdict.threat) {
             detector.add(threat.probability, threat.is_threat, !is_benign);
@@ -163,8 +169,11 @@ impl DetectorTally {
         let attacks = counts.true_positive + counts.false_negative;
         let normal = counts.true_negative + counts.false_positive;
         let called = counts.true_positive + counts.false_positive;
-        let gap: f64 =
-            self.calibration.iter().map(|(_, attacks, sum)| (attacks - sum).abs()).sum();
+        let gap: f64 = self
+            .calibration
+            .iter()
+            .map(|(_, attacks, sum)| (attacks - sum).abs())
+            .sum();
         DetectorFigures {
             true_positive: counts.true_positive as u64,
             false_positive: counts.false_positive as u64,
@@ -231,9 +240,14 @@ mod tests {
             scores: vec![[0; 2]; SCORE_BINS],
             calibration: [(0.0, 0.0, 0.0); CALIBRATION_BINS],
         };
-        for (probability, is_attack) in
-            [(0.9, true), (0.8, false), (0.7, true), (0.2, false), (0.1, false), (1.0, true)]
-        {
+        for (probability, is_attack) in [
+            (0.9, true),
+            (0.8, false),
+            (0.7, true),
+            (0.2, false),
+            (0.1, false),
+            (1.0, true),
+        ] {
             tally.add(probability, probability >= 0.5, is_attack);
         }
         let figures = tally.figures();

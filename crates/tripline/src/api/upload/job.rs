@@ -5,9 +5,7 @@ use std::{io::Read, sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 use tripline_detect::{ModelSet, Verdict};
 use tripline_features::{CsvLimits, encode_values};
-use tripline_store::{
-    BatchEnd, BatchStatus, NewBatch, NewVerdict, Source, Stream, Timestamp,
-};
+use tripline_store::{BatchEnd, BatchStatus, NewBatch, NewVerdict, Source, Stream, Timestamp};
 
 use super::{
     comparison::Comparison,
@@ -60,13 +58,20 @@ pub(super) fn run(
     let schema = judge.pipeline().schema().name().to_owned();
     let ignored_columns = source.columns().ignored_columns().to_vec();
     let mut sink = Sink::new(state, &judge, stream, task.reservation.progress());
-    let judged = sink.judge_all(source).and_then(|summary| check(summary, &sink.rejections));
+    let judged = sink
+        .judge_all(source)
+        .and_then(|summary| check(summary, &sink.rejections));
     let failure = judged.as_ref().err().map(|error| error.detail().to_owned());
     let report = ReportBody {
         batch_id: task.reservation.batch().to_string(),
         file_name: task.file_name.clone(),
         uploaded_at: rfc3339(created_at),
-        status: if failure.is_some() { BatchStatus::Failed } else { BatchStatus::Complete }.name(),
+        status: if failure.is_some() {
+            BatchStatus::Failed
+        } else {
+            BatchStatus::Complete
+        }
+        .name(),
         schema: Some(schema.clone()),
         models: model_names(&judge),
         rows_read: sink.next + sink.rejected,
@@ -74,14 +79,21 @@ pub(super) fn run(
         rows_rejected: sink.rejected,
         rejections: sink.rejections.kept().to_vec(),
         ignored_columns,
-        notes: judged.as_ref().map(|summary| summary.notes.clone()).unwrap_or_default(),
+        notes: judged
+            .as_ref()
+            .map(|summary| summary.notes.clone())
+            .unwrap_or_default(),
         threats: sink.threats,
         attack_types: sink.attack_types(),
         seconds: Some(started.elapsed().as_secs_f64()),
         labelled: sink.comparison.figures(),
     };
     let end = BatchEnd {
-        status: if failure.is_some() { BatchStatus::Failed } else { BatchStatus::Complete },
+        status: if failure.is_some() {
+            BatchStatus::Failed
+        } else {
+            BatchStatus::Complete
+        },
         finished_at: state.now(),
         progress: report.progress(task.reservation.progress().read().bytes_read),
         schema: Some(schema),
@@ -105,8 +117,11 @@ fn check(summary: Summary, rejections: &Rejections) -> Result<Summary, ApiError>
     match (summary.rows_scored, rejections.kept().first()) {
         (0, None) => Err(ApiError::bad_request("CSV file is empty")),
         (0, Some(first)) => {
-            let column =
-                first.column.as_ref().map(|name| format!(", column '{name}'")).unwrap_or_default();
+            let column = first
+                .column
+                .as_ref()
+                .map(|name| format!(", column '{name}'"))
+                .unwrap_or_default();
             Err(ApiError::bad_request(format!(
                 "CSV validation error: none of the {} rows can be read; the first: line {}{column}: {}",
                 summary.rows_rejected, first.line, first.reason
@@ -184,19 +199,28 @@ impl<'a> Sink<'a> {
         self.store(batch)?;
         for (verdict, label) in batch.verdicts.iter().zip(&batch.rows.labels) {
             self.threats += u64::from(verdict.is_threat());
-            if let Some(count) = verdict.attack.and_then(|attack| self.classes.get_mut(attack.class)) {
+            if let Some(count) = verdict
+                .attack
+                .and_then(|attack| self.classes.get_mut(attack.class))
+            {
                 *count += 1;
             }
             if let Some(label) = label {
-                self.comparison.add(self.judge.pipeline(), verdict, label.as_str());
+                self.comparison
+                    .add(self.judge.pipeline(), verdict, label.as_str());
             }
         }
         self.rejections.extend(&batch.rows.rejections);
-        let (scored, rejected) = (batch.verdicts.len() as u64, batch.rows.rejections.len() as u64);
+        let (scored, rejected) = (
+            batch.verdicts.len() as u64,
+            batch.rows.rejections.len() as u64,
+        );
         self.next += scored;
         self.rejected += rejected;
         self.progress.add_rows(scored, rejected);
-        self.state.store().update_progress(self.stream.key(), self.progress.read())
+        self.state
+            .store()
+            .update_progress(self.stream.key(), self.progress.read())
     }
 
     /// Stores the rows of a batch, all or none.
@@ -209,7 +233,9 @@ impl<'a> Sink<'a> {
         let rows: Vec<NewVerdict<'_>> = (0..batch.verdicts.len())
             .map(|index| self.new_verdict(batch, index, created_at))
             .collect();
-        self.state.store().append(self.stream, self.judge.provenance(), &rows)?;
+        self.state
+            .store()
+            .append(self.stream, self.judge.provenance(), &rows)?;
         Ok(())
     }
 
@@ -227,14 +253,18 @@ impl<'a> Sink<'a> {
             row_number: Some(batch.rows.lines[index]),
             threat: Judge::threat(verdict),
             attack: self.judge.attack(verdict.attack),
-            label: batch.rows.labels[index].as_ref().map(|label| label.as_str()),
+            label: batch.rows.labels[index]
+                .as_ref()
+                .map(|label| label.as_str()),
             features,
             reasons,
         }
     }
 
     fn attack_types(&self) -> std::collections::BTreeMap<String, u64> {
-        let Some(classifier) = self.judge.pipeline().classifier() else { return Default::default() };
+        let Some(classifier) = self.judge.pipeline().classifier() else {
+            return Default::default();
+        };
         let counted = classifier.manifest().classes.iter().zip(&self.classes);
         counted
             .filter(|(class, count)| !class.benign && **count > 0)
@@ -256,7 +286,11 @@ impl Encoded {
     }
 
     fn of(&self, index: usize) -> (&[u8], &[u8]) {
-        let start = if index == 0 { 0 } else { self.ends[index - 1].1 };
+        let start = if index == 0 {
+            0
+        } else {
+            self.ends[index - 1].1
+        };
         let (features, end) = self.ends[index];
         (&self.bytes[start..features], &self.bytes[features..end])
     }

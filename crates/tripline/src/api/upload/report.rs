@@ -7,11 +7,7 @@ use tripline_features::Rejection;
 use tripline_store::{Batch, BatchStatus, ClassCount, Counts, Progress};
 use utoipa::ToSchema;
 
-use crate::api::{
-    state::AppState,
-    time::rfc3339,
-    upload::comparison::Labelled,
-};
+use crate::api::{state::AppState, time::rfc3339, upload::comparison::Labelled};
 
 /// The work on an upload. It has the identifier of the batch that it fills.
 #[derive(Debug, Clone, Serialize, ToSchema)]
