@@ -1,11 +1,11 @@
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use tripline_forest::fast::Scratch;
 
 use crate::{AttackOpinion, Model, NamedAttack, Pipeline, Reason, Stage, ThreatOpinion, Verdict};
 
-/// Verdicts remembered per scorer; a full memory starts again.
-const MAX_REMEMBERED: usize = 1 << 15;
+/// Rows that go through a model together.
+const CHUNK_ROWS: usize = 256;
 
 /// Judges rows with one pipeline. One scorer belongs to one worker: it holds the memory that
 /// makes judging fast.
@@ -16,10 +16,6 @@ pub struct Scorer {
     detector: Option<Workspace>,
     classifier: Option<Workspace>,
     namer: Option<Workspace>,
-    /// Rows that every tree answers alike get the same verdict to the last bit, and floods are
-    /// made of such rows.
-    remembered: HashMap<Box<[u16]>, Verdict>,
-    key: Vec<u16>,
 }
 
 #[derive(Debug)]
@@ -33,57 +29,71 @@ struct Workspace {
 
 impl Workspace {
     fn new(model: &Arc<Model>) -> Self {
-        let ensemble = model.compiled().ensemble();
         Self {
             scratch: model.compiled().scratch(),
-            row: Vec::with_capacity(ensemble.width()),
-            margins: vec![0.0; ensemble.outputs()],
-            contributions: vec![0.0; ensemble.width()],
+            row: Vec::new(),
+            margins: Vec::new(),
+            contributions: Vec::new(),
             model: Arc::clone(model),
         }
     }
 
-    fn encode(&mut self, values: &[f64], key: &mut Vec<u16>) {
-        self.model.project(values, &mut self.row);
-        self.model.compiled().encode(&self.row, &mut self.scratch);
-        key.extend_from_slice(self.scratch.codes());
-    }
-
-    /// The margin of an output, leaving its contributions behind.
-    fn explain(&mut self, output: usize) -> f64 {
-        self.model.compiled().explain_encoded(
-            &self.row,
-            output,
-            &mut self.scratch,
-            &mut self.contributions,
-        )
-    }
-
-    fn probabilities(&mut self) -> Vec<f64> {
-        self.model.compiled().margins(&self.row, &mut self.margins);
-        self.model.compiled().link().probabilities(&self.margins)
-    }
-
-    /// The strongest contributions, strongest first; equal ones in the order of the columns.
-    fn strongest(&self, stage: Stage, count: usize) -> Vec<Reason> {
-        let mut order: Vec<usize> = (0..self.contributions.len())
-            .filter(|at| self.contributions[*at] != 0.0)
-            .collect();
-        let strength = |at: &usize| self.contributions[*at].abs();
-        let by_strength = |a: &usize, b: &usize| strength(b).total_cmp(&strength(a)).then(a.cmp(b));
-        if order.len() > count && count > 0 {
-            order.select_nth_unstable_by(count - 1, by_strength);
+    /// Takes rows of the schema, instead of those it had.
+    fn load<'a>(&mut self, rows: impl Iterator<Item = &'a [f64]>) {
+        self.scratch.clear();
+        for values in rows {
+            self.model.project(values, &mut self.row);
+            self.model.compiled().push(&self.row, &mut self.scratch);
         }
-        order.truncate(count);
-        order.sort_unstable_by(by_strength);
-        order
-            .into_iter()
-            .map(|at| Reason {
+    }
+
+    /// Finds one output's margins of some of the rows, leaving the contributions behind.
+    fn explain(&mut self, output: usize, rows: &[usize]) {
+        self.model.compiled().explain_rows(
+            output,
+            rows,
+            &mut self.scratch,
+            &mut self.margins,
+            &mut self.contributions,
+        );
+    }
+
+    /// Class probabilities of all rows.
+    fn probabilities(&mut self) -> impl Iterator<Item = Vec<f64>> {
+        let compiled = self.model.compiled();
+        compiled.margins(&mut self.scratch, &mut self.margins);
+        self.margins
+            .chunks(compiled.ensemble().outputs())
+            .map(|margins| compiled.link().probabilities(margins))
+    }
+
+    /// The strongest contributions of the row that was explained at a position, strongest first;
+    /// equal ones in the order of the columns.
+    fn strongest(&self, position: usize, stage: Stage, count: usize) -> Vec<Reason> {
+        let columns = self.model.columns();
+        let contributions = &self.contributions[position * columns.len()..][..columns.len()];
+        let mut strongest: Vec<Reason> = Vec::with_capacity(count.min(columns.len()));
+        for (column, &contribution) in columns.iter().zip(contributions) {
+            let strength = contribution.abs();
+            if strongest.len() == count {
+                // Most contributions are weaker than those found so far.
+                match strongest.last() {
+                    Some(weakest) if strength > weakest.contribution.abs() => strongest.pop(),
+                    _ => continue,
+                };
+            } else if contribution == 0.0 {
+                continue;
+            }
+            let stronger = |other: &Reason| other.contribution.abs() >= strength;
+            let place = strongest.iter().take_while(|other| stronger(other)).count();
+            let reason = Reason {
                 stage,
-                feature: self.model.columns()[at] as u16,
-                contribution: self.contributions[at],
-            })
-            .collect()
+                feature: *column as u16,
+                contribution,
+            };
+            strongest.insert(place, reason);
+        }
+        strongest
     }
 }
 
@@ -96,8 +106,6 @@ impl Scorer {
             namer: pipeline.namer().map(Workspace::new),
             pipeline,
             reasons,
-            remembered: HashMap::new(),
-            key: Vec::new(),
         }
     }
 
@@ -108,112 +116,131 @@ impl Scorer {
 
     /// Judges one row, given in the order of the schema.
     pub fn judge(&mut self, values: &[f64]) -> Verdict {
-        debug_assert_eq!(values.len(), self.pipeline.schema().len());
-        self.key.clear();
-        for workspace in [&mut self.detector, &mut self.classifier, &mut self.namer]
-            .into_iter()
-            .flatten()
-        {
-            workspace.encode(values, &mut self.key);
-        }
-        if let Some(verdict) = self.remembered.get(self.key.as_slice()) {
-            return verdict.clone();
-        }
-        let verdict = self.judge_anew();
-        if self.remembered.len() >= MAX_REMEMBERED {
-            self.remembered.clear();
-        }
-        self.remembered
-            .insert(self.key.as_slice().into(), verdict.clone());
-        verdict
+        self.judge_rows(values).pop().unwrap_or_default()
     }
 
-    fn judge_anew(&mut self) -> Verdict {
-        let mut verdict = Verdict::default();
-        if let Some(detector) = &mut self.detector {
-            let margin = detector.explain(0);
-            let probability = detector.model.threat_probability(margin);
-            let is_threat = probability >= detector.model.threshold();
-            verdict.threat = Some(ThreatOpinion {
-                probability,
-                is_threat,
-            });
-            verdict.reasons = detector.strongest(Stage::Detector, self.reasons);
-            if !is_threat {
-                return verdict;
-            }
+    /// Judges rows that lie one after the other, each in the order of the schema. Many rows at
+    /// once cost less than one at a time.
+    pub fn judge_rows(&mut self, values: &[f64]) -> Vec<Verdict> {
+        let width = self.pipeline.schema().len();
+        debug_assert_eq!(values.len() % width, 0);
+        let mut verdicts = vec![Verdict::default(); values.len() / width];
+        let chunks = values.chunks(CHUNK_ROWS * width);
+        for (values, verdicts) in chunks.zip(verdicts.chunks_mut(CHUNK_ROWS)) {
+            self.judge_chunk(width, values, verdicts);
         }
-        let given_threat = verdict.threat.is_some();
-        if let Some(classifier) = &mut self.classifier {
-            let (class, confidence) = choose_class(classifier, given_threat);
-            let named = self.namer.as_mut().and_then(|namer| {
-                name_attack(namer, &classifier.model.manifest().classes[class].name)
-            });
-            verdict.attack = Some(AttackOpinion {
+        verdicts
+    }
+
+    fn judge_chunk(&mut self, width: usize, values: &[f64], verdicts: &mut [Verdict]) {
+        let mut suspects: Vec<usize> = (0..verdicts.len()).collect();
+        if let Some(detector) = &mut self.detector {
+            detector.load(values.chunks(width));
+            detector.explain(0, &suspects);
+            for (position, verdict) in verdicts.iter_mut().enumerate() {
+                let probability = detector
+                    .model
+                    .threat_probability(detector.margins[position]);
+                verdict.threat = Some(ThreatOpinion {
+                    probability,
+                    is_threat: probability >= detector.model.threshold(),
+                });
+                verdict.reasons = detector.strongest(position, Stage::Detector, self.reasons);
+            }
+            suspects.retain(|row| verdicts[*row].is_threat());
+        }
+        let Some(classifier) = &mut self.classifier else {
+            return;
+        };
+        let given_threat = self.detector.is_some();
+        let rows = || suspects.iter().map(|row| &values[row * width..][..width]);
+        classifier.load(rows());
+        let chosen = choose_classes(classifier, given_threat);
+        let mut names = Vec::new();
+        if let Some(namer) = &mut self.namer {
+            namer.load(rows());
+            let classes = &classifier.model.manifest().classes;
+            names = name_attacks(
+                namer,
+                chosen.iter().map(|(class, _)| &*classes[*class].name),
+            );
+        }
+        for (position, &(class, confidence)) in chosen.iter().enumerate() {
+            verdicts[suspects[position]].attack = Some(AttackOpinion {
                 class,
                 confidence,
-                named,
+                named: names.get(position).copied().flatten(),
             });
-            if !given_threat {
-                let output = class.min(classifier.margins.len() - 1);
-                classifier.explain(output);
-                verdict.reasons = classifier.strongest(Stage::Classifier, self.reasons);
+        }
+        if !given_threat {
+            let outputs = classifier.model.compiled().ensemble().outputs();
+            for output in 0..outputs {
+                // A model of two classes has one output for both.
+                let rows: Vec<usize> = (0..chosen.len())
+                    .filter(|row| chosen[*row].0.min(outputs - 1) == output)
+                    .collect();
+                classifier.explain(output, &rows);
+                for (position, row) in rows.into_iter().enumerate() {
+                    verdicts[row].reasons =
+                        classifier.strongest(position, Stage::Classifier, self.reasons);
+                }
             }
         }
-        verdict
     }
 }
 
-/// The most probable class with its calibrated confidence. Once a detector has found a threat,
-/// the benign class is out of the question and the others share its probability.
-fn choose_class(classifier: &mut Workspace, given_threat: bool) -> (usize, f64) {
-    let mut shares = classifier.probabilities();
-    let manifest = classifier.model.manifest();
-    let mut calibration = &manifest.calibration;
-    if given_threat {
-        for (share, class) in shares.iter_mut().zip(&manifest.classes) {
-            if class.benign {
-                *share = 0.0;
+/// The most probable class of each row with its calibrated confidence. Once a detector has found
+/// a threat, the benign class is out of the question and the others share its probability.
+fn choose_classes(classifier: &mut Workspace, given_threat: bool) -> Vec<(usize, f64)> {
+    let model = Arc::clone(&classifier.model);
+    let manifest = model.manifest();
+    let calibration = manifest
+        .calibration_given_threat
+        .as_ref()
+        .filter(|_| given_threat)
+        .unwrap_or(&manifest.calibration);
+    let choose = |mut shares: Vec<f64>| {
+        if given_threat {
+            for (share, class) in shares.iter_mut().zip(&manifest.classes) {
+                if class.benign {
+                    *share = 0.0;
+                }
+            }
+            let sum: f64 = shares.iter().sum();
+            if sum > 0.0 {
+                for share in &mut shares {
+                    *share /= sum;
+                }
             }
         }
-        let sum: f64 = shares.iter().sum();
-        if sum > 0.0 {
-            for share in &mut shares {
-                *share /= sum;
-            }
-        }
-        calibration = manifest
-            .calibration_given_threat
-            .as_ref()
-            .unwrap_or(calibration);
-    }
-    let (class, share) = largest(shares.iter().copied().enumerate());
-    (class, calibration.apply(share))
+        let (class, share) = largest(shares.iter().copied().enumerate());
+        (class, calibration.apply(share))
+    };
+    classifier.probabilities().map(choose).collect()
 }
 
-/// The most probable name inside a class, if the namer knows any.
-fn name_attack(namer: &mut Workspace, class: &str) -> Option<NamedAttack> {
-    let shares = namer.probabilities();
-    let manifest = namer.model.manifest();
-    let inside = |at: usize| manifest.classes[at].group.as_deref() == Some(class);
-    let sum: f64 = (0..shares.len())
-        .filter(|at| inside(*at))
-        .map(|at| shares[at])
-        .sum();
-    if sum <= 0.0 {
-        return None;
-    }
-    let (name, share) = largest(
-        shares
-            .iter()
-            .copied()
-            .enumerate()
-            .filter(|(at, _)| inside(*at)),
-    );
-    Some(NamedAttack {
-        class: name,
-        confidence: manifest.calibration.apply(share / sum),
-    })
+/// The most probable name of each row inside its class, if the namer knows any.
+fn name_attacks<'a>(
+    namer: &mut Workspace,
+    classes: impl Iterator<Item = &'a str>,
+) -> Vec<Option<NamedAttack>> {
+    let model = Arc::clone(&namer.model);
+    let manifest = model.manifest();
+    let name = |(shares, class): (Vec<f64>, &str)| {
+        let inside = |at: usize| manifest.classes[at].group.as_deref() == Some(class);
+        let known = shares.iter().copied().enumerate();
+        let known = known.filter(|(at, _)| inside(*at));
+        let sum: f64 = known.clone().map(|(_, share)| share).sum();
+        if sum <= 0.0 {
+            return None;
+        }
+        let (class, share) = largest(known);
+        Some(NamedAttack {
+            class,
+            confidence: manifest.calibration.apply(share / sum),
+        })
+    };
+    namer.probabilities().zip(classes).map(name).collect()
 }
 
 /// The first of the largest values.

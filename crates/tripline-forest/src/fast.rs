@@ -1,115 +1,98 @@
 //! Scores and exact contributions at serving speed.
 //!
-//! A tree's contributions depend on a row only through the answers to the tree's own questions.
-//! Up to 64 answers fit in one machine word, and real traffic gives few different words per tree,
-//! so the contributions of each word are computed once (by [`shap`](crate::shap)) and then looked
-//! up: the numbers are the same, to the order of additions, at a fraction of the work.
-//! Trees with more questions are walked and explained the ordinary way.
+//! The numbers are those of [`Ensemble::margins`] and [`shap`](crate::shap), to the order of
+//! additions. Four things make them cheap:
 //!
-//! Questions compare small integers: each feature's thresholds are sorted once, a value is
-//! replaced by the number of thresholds below it, and `value <= threshold` becomes an integer
-//! comparison.
+//! - Rows are taken in blocks, and a block goes through one tree after the other, so that the
+//!   tables of one tree stay in the fastest cache.
+//! - A value is replaced by a small integer once per row, and every tree turns such integers into
+//!   the answers to all its questions, or into the leaf, by table look-ups without branches.
+//! - A tree's contributions depend on a row only through the answers to the tree's own questions.
+//!   Up to 63 answers fit in a word, and real traffic gives few different words per tree, so
+//!   contributions are remembered by word.
+//! - What is not remembered is computed by quadrature, in one pass down and one pass up the tree.
+//!
+//! Trees that are too large for a word are walked, and explained anew for every row.
+
+mod codes;
+mod memo;
+mod quadrature;
+mod questions;
+
+use codes::Codebook;
+use memo::Memo;
+use quadrature::{Paths, Workspace};
+use questions::Questions;
 
 use crate::{
-    ColumnKind, Ensemble, Link, Node, Split,
+    Ensemble, Link, Node, Tree,
     shap::{self, Explanation},
-    tree::{CategorySet, goes_left},
+    tree::goes_left,
 };
 
-/// Questions that fit in a word.
-const MAX_QUESTIONS: usize = 64;
-/// Words remembered per tree; a full memo starts again, which bounds the memory of a scratch.
-const MAX_REMEMBERED: usize = 1024;
-const MISSING: u16 = u16::MAX;
+/// Rows that go through a tree together: enough to pay for fetching the tree's tables, few
+/// enough that their contributions stay in the cache.
+const BLOCK: usize = 64;
+/// Memory for the tables of an ensemble's trees; trees beyond it are walked.
+const TABLE_BYTES: usize = 64 << 20;
+/// Memory for what one worker remembers of an ensemble's trees.
+const MEMO_BYTES: usize = 32 << 20;
+/// Memory for what one worker remembers of one tree: more would not stay in the cache.
+const MEMO_BYTES_PER_TREE: usize = 512 << 10;
 
 /// An ensemble prepared for serving.
 #[derive(Debug, Clone)]
 pub struct Compiled {
     ensemble: Ensemble,
-    thresholds: Vec<Vec<f64>>,
-    trees: Vec<Option<Questions>>,
+    books: Vec<Codebook>,
+    trees: Vec<Prepared>,
     /// Expected margin per output.
     base_values: Vec<f64>,
 }
 
-/// The memory one worker needs to score with a [`Compiled`].
+/// One tree.
+#[derive(Debug, Clone)]
+struct Prepared {
+    /// The distinct features asked, ascending.
+    features: Vec<usize>,
+    questions: Option<Questions>,
+    paths: Option<Paths>,
+    /// The bit of each inner node in a word of answers; empty for a tree without questions.
+    bits: Vec<u8>,
+}
+
+/// The rows one worker scores with a [`Compiled`], and what it remembers of earlier ones.
 #[derive(Debug, Clone)]
 pub struct Scratch {
-    codes: Vec<u16>,
+    width: usize,
+    /// Row by row.
+    rows: Vec<f64>,
+    /// Row by row.
+    codes: Vec<u32>,
     memos: Vec<Memo>,
-    dense: Vec<f64>,
+    block: Block,
 }
 
-/// The questions of one tree, in node order.
-#[derive(Debug, Clone)]
-struct Questions {
-    thresholds: Vec<Threshold>,
-    categories: Vec<Category>,
-    /// Position in the word of each inner node, by node index.
-    bit_of_node: Vec<u8>,
-    /// The distinct features asked, ascending.
-    features: Vec<u16>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Threshold {
-    feature: u16,
-    /// Left when the value's code is at most this.
-    code: u16,
-    missing_left: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Category {
-    feature: u16,
-    set: CategorySet,
-    missing_left: bool,
-}
-
-/// What is known of one tree: word → leaf value and contributions.
+/// Memory for the rows that go through a tree together.
 #[derive(Debug, Clone, Default)]
-struct Memo {
-    /// Open addressing; position + 1 in `words`, 0 when free.
-    slots: Vec<u32>,
+struct Block {
+    /// Codes column by column.
+    columns: Vec<u32>,
     words: Vec<u64>,
-    /// Per word the leaf's value, then one contribution per distinct feature.
-    entries: Vec<f64>,
+    workspace: Workspace,
+    /// Contributions of one tree, one per distinct feature.
+    sparse: Vec<f64>,
 }
 
 impl Compiled {
     /// Prepares an ensemble.
     pub fn new(ensemble: Ensemble) -> Self {
-        let width = ensemble.width();
-        let mut thresholds: Vec<Vec<f64>> = vec![Vec::new(); width];
-        for tree in &ensemble.trees {
-            for node in &tree.nodes {
-                if let Node::Inner {
-                    feature,
-                    split: Split::Threshold(threshold),
-                    ..
-                } = node
-                {
-                    thresholds[usize::from(*feature)].push(*threshold);
-                }
-            }
-        }
-        for list in &mut thresholds {
-            list.sort_unstable_by(f64::total_cmp);
-            list.dedup();
-        }
-        let codes_fit = thresholds
-            .iter()
-            .all(|list| list.len() < usize::from(MISSING));
+        let books = Codebook::of(&ensemble);
+        let mut budget = TABLE_BYTES;
         let trees = ensemble
             .trees
             .iter()
-            .map(|tree| {
-                if codes_fit {
-                    Questions::of(&tree.nodes, &thresholds)
-                } else {
-                    None
-                }
-            })
+            .map(|tree| Prepared::of(tree, &books, &mut budget))
             .collect();
         let base_values = (0..ensemble.outputs())
             .map(|output| {
@@ -124,7 +107,7 @@ impl Compiled {
             .collect();
         Self {
             ensemble,
-            thresholds,
+            books,
             trees,
             base_values,
         }
@@ -147,245 +130,272 @@ impl Compiled {
 
     /// Memory for one worker.
     pub fn scratch(&self) -> Scratch {
+        let bytes = MEMO_BYTES
+            .checked_div(self.trees.len())
+            .unwrap_or(MEMO_BYTES);
+        let memo = |tree: &Prepared| {
+            Memo::new(tree.features.len() + 1, bytes.min(MEMO_BYTES_PER_TREE))
+        };
         Scratch {
-            codes: vec![0; self.ensemble.width()],
-            memos: vec![Memo::default(); self.trees.len()],
-            dense: vec![0.0; self.ensemble.width()],
+            width: self.ensemble.width(),
+            rows: Vec::new(),
+            codes: Vec::new(),
+            memos: self.trees.iter().map(memo).collect(),
+            block: Block::default(),
         }
     }
 
-    /// Replaces a row by what the trees can tell apart of it: two rows with equal codes have
-    /// equal margins and contributions. Read the codes with [`Scratch::codes`].
-    pub fn encode(&self, row: &[f64], scratch: &mut Scratch) {
-        for (feature, (code, value)) in scratch.codes.iter_mut().zip(row).enumerate() {
-            *code = if value.is_nan() {
-                MISSING
-            } else if matches!(self.ensemble.kinds[feature], ColumnKind::Category { .. }) {
-                *value as u16
-            } else {
-                self.thresholds[feature].partition_point(|threshold| threshold < value) as u16
-            };
+    /// Adds a row to those in `scratch`.
+    pub fn push(&self, row: &[f64], scratch: &mut Scratch) {
+        debug_assert_eq!(row.len(), self.ensemble.width());
+        scratch.rows.extend_from_slice(row);
+        scratch.codes.extend(
+            self.books
+                .iter()
+                .zip(row)
+                .map(|(book, value)| book.encode(*value)),
+        );
+    }
+
+    /// Writes the margins of all rows in `scratch`, `rows × outputs`.
+    pub fn margins(&self, scratch: &mut Scratch, margins: &mut Vec<f64>) {
+        let outputs = self.ensemble.outputs();
+        margins.clear();
+        for _ in 0..scratch.len() {
+            margins.extend_from_slice(&self.ensemble.base);
         }
-    }
-
-    /// Writes the margins of a row.
-    pub fn margins(&self, row: &[f64], out: &mut [f64]) {
-        self.ensemble.margins_into(row, out);
-    }
-
-    /// Margin of one output with its contributions, for the row last given to
-    /// [`Compiled::encode`]. `contributions` is overwritten; the margin is returned.
-    pub fn explain_encoded(
-        &self,
-        row: &[f64],
-        output: usize,
-        scratch: &mut Scratch,
-        contributions: &mut [f64],
-    ) -> f64 {
-        contributions.fill(0.0);
-        let mut margin = self.ensemble.base[output];
-        for (index, questions) in self.trees.iter().enumerate() {
-            let tree = &self.ensemble.trees[index];
-            // A tree with a value per output has a memo for one output only, so it takes the
-            // ordinary way.
-            match (questions, tree.output) {
-                (Some(questions), Some(own)) if usize::from(own) == output => {
-                    let word = questions.word(&scratch.codes);
-                    let memo = &mut scratch.memos[index];
-                    let stride = questions.features.len() + 1;
-                    let at = match memo.find(word) {
-                        Some(position) => position * stride,
-                        None => self.remember(index, questions, word, memo, &mut scratch.dense),
-                    };
-                    let entry = &memo.entries[at..at + stride];
-                    margin += entry[0];
-                    for (feature, value) in questions.features.iter().zip(&entry[1..]) {
-                        contributions[usize::from(*feature)] += value;
+        let rows: Vec<usize> = (0..scratch.len()).collect();
+        for (rows, margins) in rows.chunks(BLOCK).zip(margins.chunks_mut(BLOCK * outputs)) {
+            scratch.choose(rows);
+            let Block { columns, words, .. } = &mut scratch.block;
+            for (tree, prepared) in self.ensemble.trees.iter().zip(&self.trees) {
+                if let Some(questions) = &prepared.questions {
+                    questions.leaves(columns, words);
+                } else {
+                    for (word, row) in words.iter_mut().zip(rows) {
+                        let row = &scratch.rows[row * scratch.width..][..scratch.width];
+                        *word = tree.leaf(row) as u64;
                     }
                 }
-                (_, Some(own)) if usize::from(own) != output => {}
-                _ => {
-                    margin += tree.value_for(tree.leaf(row), output);
-                    shap::add_tree(tree, row, output, contributions);
+                for (margins, leaf) in margins.chunks_mut(outputs).zip(&*words) {
+                    let values = &tree.values[*leaf as usize..];
+                    match tree.output {
+                        Some(own) => margins[usize::from(own)] += values[0],
+                        None => {
+                            for (margin, value) in margins.iter_mut().zip(values) {
+                                *margin += value;
+                            }
+                        }
+                    }
                 }
             }
         }
-        margin
+    }
+
+    /// Writes one output's margins of some rows in `scratch`, and the contributions that lead
+    /// from the base value to each, `rows × width`.
+    pub fn explain_rows(
+        &self,
+        output: usize,
+        rows: &[usize],
+        scratch: &mut Scratch,
+        margins: &mut Vec<f64>,
+        contributions: &mut Vec<f64>,
+    ) {
+        let width = self.ensemble.width();
+        margins.clear();
+        margins.resize(rows.len(), self.ensemble.base[output]);
+        contributions.clear();
+        contributions.resize(rows.len() * width, 0.0);
+        let blocks = rows
+            .chunks(BLOCK)
+            .zip(margins.chunks_mut(BLOCK))
+            .zip(contributions.chunks_mut(BLOCK * width));
+        for ((rows, margins), contributions) in blocks {
+            scratch.choose(rows);
+            for (index, tree) in self.ensemble.trees.iter().enumerate() {
+                let prepared = &self.trees[index];
+                match (tree.output, &prepared.questions, &prepared.paths) {
+                    (Some(own), ..) if usize::from(own) != output => {}
+                    (Some(_), Some(questions), Some(paths)) => prepared.recall(
+                        tree,
+                        questions,
+                        paths,
+                        &mut scratch.memos[index],
+                        &mut scratch.block,
+                        margins,
+                        contributions,
+                    ),
+                    // A tree with a value per output takes this way too: a memo of its words
+                    // would hold for one output only.
+                    _ => {
+                        let sums = margins.iter_mut().zip(contributions.chunks_mut(width));
+                        for (row, (margin, contributions)) in rows.iter().zip(sums) {
+                            let row = &scratch.rows[row * width..][..width];
+                            *margin += tree.value_for(tree.leaf(row), output);
+                            prepared.add(tree, row, output, &mut scratch.block, contributions);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// Explains one output of a row; the same as [`shap::explain`].
     pub fn explain(&self, row: &[f64], output: usize, scratch: &mut Scratch) -> Explanation {
-        let mut contributions = vec![0.0; self.ensemble.width()];
-        self.encode(row, scratch);
-        self.explain_encoded(row, output, scratch, &mut contributions);
+        scratch.clear();
+        self.push(row, scratch);
+        let (mut margins, mut contributions) = (Vec::new(), Vec::new());
+        self.explain_rows(output, &[0], scratch, &mut margins, &mut contributions);
         Explanation {
             base_value: self.base_values[output],
             contributions,
         }
     }
-
-    fn remember(
-        &self,
-        index: usize,
-        questions: &Questions,
-        word: u64,
-        memo: &mut Memo,
-        dense: &mut [f64],
-    ) -> usize {
-        let tree = &self.ensemble.trees[index];
-        let leaf = shap::add_answered(
-            tree,
-            |node| word >> questions.bit_of_node[node] & 1 == 1,
-            dense,
-        );
-        let at = memo.insert(word, questions.features.len() + 1);
-        memo.entries.push(tree.values[leaf]);
-        for &feature in &questions.features {
-            memo.entries
-                .push(std::mem::take(&mut dense[usize::from(feature)]));
-        }
-        at
-    }
 }
 
 impl Scratch {
-    /// The codes of the row last encoded.
-    pub fn codes(&self) -> &[u16] {
-        &self.codes
+    /// Forgets the rows, but not what was remembered of them.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.codes.clear();
+    }
+
+    /// How many rows it holds.
+    pub fn len(&self) -> usize {
+        self.rows.len() / self.width.max(1)
+    }
+
+    /// Whether it holds no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// What the trees can tell apart of a row: rows with equal codes have equal margins and
+    /// contributions.
+    pub fn codes(&self, row: usize) -> &[u32] {
+        &self.codes[row * self.width..][..self.width]
+    }
+
+    /// Prepares a block of rows.
+    fn choose(&mut self, rows: &[usize]) {
+        let block = &mut self.block;
+        block.words.resize(rows.len(), 0);
+        block.columns.resize(rows.len() * self.width, 0);
+        for (at, row) in rows.iter().enumerate() {
+            let codes = &self.codes[row * self.width..][..self.width];
+            let column = block.columns[at..].iter_mut().step_by(rows.len());
+            for (place, code) in column.zip(codes) {
+                *place = *code;
+            }
+        }
     }
 }
 
-impl Questions {
-    fn of(nodes: &[Node], thresholds: &[Vec<f64>]) -> Option<Self> {
-        let inner = nodes
+impl Prepared {
+    fn of(tree: &Tree, books: &[Codebook], budget: &mut usize) -> Self {
+        let mut features: Vec<usize> = tree
+            .nodes
             .iter()
-            .filter(|node| matches!(node, Node::Inner { .. }))
-            .count();
-        if inner > MAX_QUESTIONS {
-            return None;
+            .filter_map(|node| match node {
+                Node::Inner { feature, .. } => Some(usize::from(*feature)),
+                Node::Leaf { .. } => None,
+            })
+            .collect();
+        features.sort_unstable();
+        features.dedup();
+        let questions = Questions::of(tree, &features, books, budget);
+        Self {
+            paths: Paths::of(tree, &features),
+            bits: questions::bits_of(tree).unwrap_or_default(),
+            questions,
+            features,
         }
-        let mut questions = Self {
-            thresholds: Vec::new(),
-            categories: Vec::new(),
-            bit_of_node: vec![0; nodes.len()],
-            features: Vec::new(),
-        };
-        let mut category_nodes = Vec::new();
-        for (index, node) in nodes.iter().enumerate() {
-            let Node::Inner {
-                feature,
-                split,
-                missing_left,
-                ..
-            } = node
-            else {
-                continue;
-            };
-            let (feature, missing_left) = (*feature, *missing_left);
-            questions.features.push(feature);
-            match split {
-                Split::Threshold(threshold) => {
-                    let list = &thresholds[usize::from(feature)];
-                    let code = list.partition_point(|other| other < threshold) as u16;
-                    questions.bit_of_node[index] = questions.thresholds.len() as u8;
-                    questions.thresholds.push(Threshold {
-                        feature,
-                        code,
-                        missing_left,
-                    });
-                }
-                Split::Categories(set) => {
-                    category_nodes.push(index);
-                    questions.categories.push(Category {
-                        feature,
-                        set: *set,
-                        missing_left,
-                    });
-                }
-            }
-        }
-        for (position, node) in category_nodes.into_iter().enumerate() {
-            questions.bit_of_node[node] = (questions.thresholds.len() + position) as u8;
-        }
-        questions.features.sort_unstable();
-        questions.features.dedup();
-        Some(questions)
     }
 
-    fn word(&self, codes: &[u16]) -> u64 {
-        let mut word = 0_u64;
-        for (bit, question) in self.thresholds.iter().enumerate() {
-            let code = codes[usize::from(question.feature)];
-            let left = code <= question.code || (question.missing_left && code == MISSING);
-            word |= u64::from(left) << bit;
+    /// Adds a tree to the rows of a block, by its memo.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a scratch, borrowed apart")]
+    fn recall(
+        &self,
+        tree: &Tree,
+        questions: &Questions,
+        paths: &Paths,
+        memo: &mut Memo,
+        block: &mut Block,
+        margins: &mut [f64],
+        contributions: &mut [f64],
+    ) {
+        let Block {
+            columns,
+            words,
+            workspace,
+            ..
+        } = block;
+        questions.answers(columns, words);
+        let width = contributions.len() / margins.len();
+        let sums = margins.iter_mut().zip(contributions.chunks_mut(width));
+        for (word, (margin, contributions)) in words.iter().zip(sums) {
+            let entry = memo.entry(*word, |entry| {
+                let answer = |node: usize| word >> self.bits[node] & 1 == 1;
+                entry.fill(0.0);
+                entry[0] = tree.values[leaf_of(tree, answer)];
+                paths.add(
+                    workspace,
+                    answer,
+                    |leaf| tree.values[leaf as usize],
+                    &mut entry[1..],
+                );
+            });
+            *margin += entry[0];
+            for (feature, value) in self.features.iter().zip(&entry[1..]) {
+                contributions[*feature] += value;
+            }
         }
-        for (position, question) in self.categories.iter().enumerate() {
-            let code = codes[usize::from(question.feature)];
-            let value = if code == MISSING {
-                f64::NAN
-            } else {
-                f64::from(code)
-            };
-            let left = goes_left(
-                &Split::Categories(question.set),
-                question.missing_left,
-                value,
-            );
-            word |= u64::from(left) << (self.thresholds.len() + position);
+    }
+
+    /// Adds a tree's contributions to one row's.
+    fn add(
+        &self,
+        tree: &Tree,
+        row: &[f64],
+        output: usize,
+        block: &mut Block,
+        contributions: &mut [f64],
+    ) {
+        let Some(paths) = &self.paths else {
+            return shap::add_tree(tree, row, output, contributions);
+        };
+        block.sparse.clear();
+        block.sparse.resize(self.features.len(), 0.0);
+        paths.add(
+            &mut block.workspace,
+            |node| match &tree.nodes[node] {
+                Node::Inner {
+                    feature,
+                    split,
+                    missing_left,
+                    ..
+                } => goes_left(split, *missing_left, row[usize::from(*feature)]),
+                Node::Leaf { .. } => false,
+            },
+            |leaf| tree.value_for(leaf as usize, output),
+            &mut block.sparse,
+        );
+        for (feature, value) in self.features.iter().zip(&block.sparse) {
+            contributions[*feature] += value;
         }
-        word
     }
 }
 
-impl Memo {
-    fn slot(word: u64, mask: usize) -> usize {
-        // Fibonacci hashing: the words are few and their memo is private to a worker, so an
-        // attacker gains at most the ordinary cost of an explanation.
-        (word.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize & mask
-    }
-
-    fn find(&self, word: u64) -> Option<usize> {
-        if self.slots.is_empty() {
-            return None;
-        }
-        let mask = self.slots.len() - 1;
-        let mut slot = Self::slot(word, mask);
-        loop {
-            match self.slots[slot] {
-                0 => return None,
-                position if self.words[position as usize - 1] == word => {
-                    return Some(position as usize - 1);
-                }
-                _ => slot = (slot + 1) & mask,
+/// Where the values of the leaf begin that a row with these answers reaches.
+fn leaf_of(tree: &Tree, answer: impl Fn(usize) -> bool) -> usize {
+    let mut index = 0;
+    loop {
+        match &tree.nodes[index] {
+            Node::Leaf { value, .. } => return *value as usize,
+            Node::Inner { left, right, .. } => {
+                index = if answer(index) { *left } else { *right } as usize;
             }
         }
-    }
-
-    /// Makes room for a new word and returns where its entry begins.
-    fn insert(&mut self, word: u64, stride: usize) -> usize {
-        if self.words.len() >= MAX_REMEMBERED {
-            self.words.clear();
-            self.entries.clear();
-            self.slots.fill(0);
-        }
-        if (self.words.len() + 1) * 2 > self.slots.len() {
-            self.slots = vec![0; (self.slots.len() * 2).max(32)];
-            for position in 0..self.words.len() {
-                self.place(self.words[position], position);
-            }
-        }
-        self.words.push(word);
-        self.place(word, self.words.len() - 1);
-        debug_assert_eq!(self.entries.len(), (self.words.len() - 1) * stride);
-        self.entries.len()
-    }
-
-    fn place(&mut self, word: u64, position: usize) {
-        let mask = self.slots.len() - 1;
-        let mut slot = Self::slot(word, mask);
-        while self.slots[slot] != 0 {
-            slot = (slot + 1) & mask;
-        }
-        self.slots[slot] = position as u32 + 1;
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn expectation(tree: &Tree, output: usize) -> f64 {
 
 /// Shares of the training cover on the two branches of a node. They sum to 1, whatever the
 /// stored cover of the node itself says, so that contributions add up for imported trees too.
-fn branch_shares(tree: &Tree, left: u32, right: u32) -> (f64, f64) {
+pub(crate) fn branch_shares(tree: &Tree, left: u32, right: u32) -> (f64, f64) {
     let left = tree.nodes[left as usize].cover();
     let right = tree.nodes[right as usize].cover();
     let sum = left + right;
@@ -91,41 +91,6 @@ pub(crate) fn add_tree(tree: &Tree, row: &[f64], output: usize, contributions: &
             weight: 1.0,
         },
     );
-}
-
-/// Adds the contributions of a single-output tree for a row that is known only by its answers
-/// (left or right) at each inner node, and returns the position of the leaf it reaches.
-pub(crate) fn add_answered(
-    tree: &Tree,
-    answer: impl Fn(usize) -> bool,
-    contributions: &mut [f64],
-) -> usize {
-    let output = tree.output.map_or(0, usize::from);
-    let mut walk = Walk {
-        tree,
-        output,
-        contributions,
-        answer: &answer,
-    };
-    walk.visit(
-        0,
-        &[],
-        Step {
-            feature: usize::MAX,
-            zero: 1.0,
-            one: 1.0,
-            weight: 1.0,
-        },
-    );
-    let mut index = 0;
-    loop {
-        match &tree.nodes[index] {
-            Node::Leaf { value, .. } => return *value as usize,
-            Node::Inner { left, right, .. } => {
-                index = if answer(index) { *left } else { *right } as usize;
-            }
-        }
-    }
 }
 
 /// One feature on the way from the root.

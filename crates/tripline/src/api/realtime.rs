@@ -152,11 +152,7 @@ impl Writing {
 
     /// Rows of different models need a transaction each. The identifiers go back to the places of
     /// their rows, and a request fails when any of its rows does.
-    fn append_mixed(
-        &mut self,
-        group: &[Submission],
-        by_models: &[Alike<'_>],
-    ) -> Vec<Written> {
+    fn append_mixed(&mut self, group: &[Submission], by_models: &[Alike<'_>]) -> Vec<Written> {
         let mut outcomes: Vec<Result<Vec<(usize, VerdictId)>, Arc<StoreError>>> =
             vec![Ok(Vec::new()); group.len()];
         for (provenance, rows) in by_models {
@@ -214,11 +210,7 @@ impl Writing {
     }
 }
 
-fn in_order(
-    group: &[Submission],
-    stream: Stream,
-    first: u64,
-) -> Vec<Written> {
+fn in_order(group: &[Submission], stream: Stream, first: u64) -> Vec<Written> {
     let mut next = first;
     group
         .iter()

@@ -1,0 +1,187 @@
+//! An API on a store and the models that ship, and the requests that tests send.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode},
+};
+use serde_json::Value;
+use tower::ServiceExt;
+use tower_http::normalize_path::NormalizePath;
+use tripline::{
+    api::{self, AppConfig, AppState, ModelFile},
+    clock, model_files,
+};
+use tripline_detect::ModelSet;
+use tripline_store::{SqliteStore, Store};
+
+pub(crate) const BOUNDARY: &str = "tripline-test-boundary";
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    pub(crate) fn detail(&self) -> String {
+        self.json()["detail"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
+/// An API without a socket.
+pub(crate) struct Api(NormalizePath<Router>);
+
+impl Api {
+    /// On an empty store in memory with the models that ship.
+    pub(crate) fn new() -> Self {
+        Self::on(
+            Arc::new(SqliteStore::open_in_memory().unwrap()),
+            &shipped_models(),
+        )
+    }
+
+    /// On a store with the models of a folder.
+    pub(crate) fn on(store: Arc<dyn Store>, models_dir: &Path) -> Self {
+        let (files, refused) = model_files::read_folder(models_dir).unwrap();
+        assert!(refused.is_empty(), "{refused:?}");
+        let models =
+            ModelSet::new(files.iter().map(|file| Arc::clone(&file.model)).collect()).unwrap();
+        let files = files.into_iter().map(|file| ModelFile {
+            path_name: file
+                .path
+                .file_name()
+                .unwrap()
+                .to_string_lossy()
+                .into_owned(),
+            model: file.model,
+            bytes: file.bytes,
+            created_at: clock::from_system(file.modified),
+        });
+        let config = AppConfig {
+            full_list_rows: 1000,
+            max_upload_bytes: 64 << 20,
+            workers: 2,
+            reports_dir: models_dir.to_owned(),
+            allowed_hosts: Vec::new(),
+        };
+        let models = Arc::new(ArcSwap::from_pointee(models));
+        let state = AppState::new(store, models, files.collect(), config, clock::now).unwrap();
+        Self(api::app(state))
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.0.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            text: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    pub(crate) async fn score(&self, query: &str, body: &str) -> Answer {
+        let request = Request::post(format!("/api/v1/score{query}"))
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        self.send(request).await
+    }
+
+    pub(crate) async fn upload(&self, name: &str, content: impl AsRef<[u8]>) -> Answer {
+        self.upload_to("/api/v1/upload/csv", name, content).await
+    }
+
+    pub(crate) async fn upload_to(
+        &self,
+        path: &str,
+        name: &str,
+        content: impl AsRef<[u8]>,
+    ) -> Answer {
+        let request = Request::post(path)
+            .header(
+                "content-type",
+                format!("multipart/form-data; boundary={BOUNDARY}"),
+            )
+            .body(Body::from(form(name, content.as_ref())))
+            .unwrap();
+        self.send(request).await
+    }
+}
+
+/// A form with one file.
+pub(crate) fn form(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut body = form_head(name).into_bytes();
+    body.extend_from_slice(content);
+    body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+    body
+}
+
+/// What comes before the file's content.
+pub(crate) fn form_head(name: &str) -> String {
+    format!(
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+         Content-Type: text/csv\r\n\r\n"
+    )
+}
+
+/// The folder of the models that ship.
+pub(crate) fn shipped_models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
+}
+
+/// Generated records with a header and labels.
+pub(crate) fn generated(rows: usize) -> String {
+    let mut out = Vec::new();
+    tripline_features::synthetic::write_csv(7, rows, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// The folder of the public data, for tests that need it.
+pub(crate) fn public_data(test: &str) -> Option<PathBuf> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests have no other place for settings"
+    )]
+    let given = std::env::var("TRIPLINE_DATA").ok().map(PathBuf::from);
+    let folder =
+        given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: {test} needs the public data; set TRIPLINE_DATA to its folder");
+    None
+}
+
+/// The sorted keys of an object.
+pub(crate) fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value
+        .as_object()
+        .unwrap_or_else(|| panic!("no object: {value}"))
+        .keys()
+        .map(String::as_str)
+        .collect();
+    keys.sort_unstable();
+    keys
+}

@@ -1,0 +1,42 @@
+# Shared by ./run and ./test: says what is missing on this machine, and installs it from Debian.
+# shellcheck shell=sh
+
+say() {
+    printf '\n== %s\n' "$*"
+}
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# need_tool COMMAND HINT: a tool that is not Debian's business here.
+need_tool() {
+    command -v "$1" >/dev/null 2>&1 || fail "$1 is not installed: $2"
+}
+
+# need_package COMMAND PACKAGE REASON: installs a package when its command is missing.
+need_package() {
+    command -v "$1" >/dev/null 2>&1 && return 0
+    command -v apt-get >/dev/null 2>&1 ||
+        fail "$1 is missing ($3) and this is no Debian system: install it and try again"
+    say "installing the Debian package $2: $3"
+    if [ "$(id -u)" -eq 0 ]; then
+        as_root=
+    else
+        command -v sudo >/dev/null 2>&1 || fail "installing $2 needs root or sudo"
+        as_root=sudo
+    fi
+    $as_root apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends "$2"
+}
+
+need_build_tools() {
+    need_tool cargo "Rust comes from https://rustup.rs"
+    need_tool node "the dashboard is built with Node 20 or later"
+    need_tool npm "the dashboard's packages come with npm"
+    need_package cc gcc "SQLite and Zstandard are compiled from C"
+    # A compiler alone has no headers of the C library.
+    [ -e /usr/include/stdio.h ] || [ "$(uname)" != Linux ] ||
+        need_package no-such-command libc6-dev "the headers of the C library"
+}
