@@ -60,7 +60,10 @@ pub fn read_labelled(path: &Path) -> anyhow::Result<(LabelledRows, DataDigest)> 
         }
         let width = rows.schema().len();
         for (index, (values, text)) in batch.values.chunks(width).zip(&batch.labels).enumerate() {
-            let name = text.as_ref().map(|text| text.as_str()).unwrap_or_default();
+            let name = text
+                .as_ref()
+                .map(tripline_features::LabelText::as_str)
+                .unwrap_or_default();
             if label::is_benign(name).is_none() {
                 bail!(
                     "{}: line {}: the label '{name}' is not known",

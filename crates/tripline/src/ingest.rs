@@ -105,7 +105,7 @@ impl<R: Read + Send> Opened<R> {
         let (to_sink, judged) = sync_channel::<(u64, JudgedBatch)>(QUEUE);
         // Batches come back to be filled again, so that a long file allocates like a short one.
         let (give_back, spare) = sync_channel::<RowBatch>(QUEUE * 4);
-        let read = Mutex::new(read);
+        let read = Mutex::new(Some(read));
         let mut summary = Summary::default();
         thread::scope(|scope| {
             let reading = scope.spawn(move || read_all(&mut reader, &to_workers, &spare));
@@ -124,7 +124,7 @@ impl<R: Read + Send> Opened<R> {
                 Ok(())
             });
             drop(give_back);
-            // Workers that are cut off from the sink end, which ends the reader too.
+            // Workers that are cut off from the sink end, and close the reader's queue.
             let finished = reading.join().map_err(|_| IngestError::Worker)?;
             outcome?;
             summary.notes = finished?;
@@ -153,19 +153,32 @@ fn read_all<R: Read>(
 }
 
 fn judge_all(
-    read: &Mutex<Receiver<(u64, RowBatch)>>,
+    read: &Mutex<Option<Receiver<(u64, RowBatch)>>>,
     to_sink: &SyncSender<(u64, JudgedBatch)>,
     scorer: &mut Scorer,
 ) {
+    let width = scorer.pipeline().schema().len();
     loop {
         // The lock is held while waiting: the other workers would only wait for the same batch.
-        let next = read.lock().ok().and_then(|read| read.recv().ok());
+        let next = match read.lock() {
+            Ok(read) => read.as_ref().and_then(|read| read.recv().ok()),
+            Err(_) => None,
+        };
         let Some((sequence, rows)) = next else { return };
-        let verdicts = scorer.judge_rows(&rows.values);
+        let verdicts = rows
+            .values
+            .chunks(width)
+            .map(|row| scorer.judge(row))
+            .collect();
         if to_sink
             .send((sequence, JudgedBatch { rows, verdicts }))
             .is_err()
         {
+            // The sink has given up: the reader, which may be waiting for room, is told by the
+            // end of its queue.
+            if let Ok(mut read) = read.lock() {
+                read.take();
+            }
             return;
         }
     }

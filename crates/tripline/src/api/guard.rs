@@ -23,7 +23,7 @@ use super::{
 };
 
 /// How long an answer may take to begin; an upload has a patience of its own.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The path of uploads.
 pub(super) const UPLOAD: &str = "/api/v1/upload/csv";
 
@@ -65,7 +65,7 @@ fn check(state: &AppState, request: &Request) -> Result<(), ApiError> {
     let host = request
         .uri()
         .authority()
-        .map(|a| a.as_str())
+        .map(axum::http::uri::Authority::as_str)
         .or_else(|| text(header::HOST));
     if let Some(host) = host
         && !is_allowed(host, &state.config().allowed_hosts)

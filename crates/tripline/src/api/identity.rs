@@ -32,7 +32,7 @@ pub(crate) fn of_model(name: &str, version: &str) -> Uuid {
     derived(&[b"model", name.as_bytes(), version.as_bytes()])
 }
 
-/// A UUIDv8 of the first bytes of a hash.
+/// A version 8 UUID of the first bytes of a hash.
 fn derived(parts: &[&[u8]]) -> Uuid {
     let mut hasher = Sha256::new();
     for part in parts {

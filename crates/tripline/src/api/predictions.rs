@@ -1,6 +1,11 @@
 //! The origin system's lists of predictions, with its names and shapes; what is in them comes from
 //! the verdicts that are stored.
 
+#![expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method itself is not general enough over the life of a row"
+)]
+
 use std::collections::BTreeMap;
 
 use axum::{

@@ -94,7 +94,7 @@ impl RealtimeWriter {
 }
 
 /// What became of one request.
-type Written = Result<Vec<VerdictId>, Arc<StoreError>>;
+type Written<T = VerdictId> = Result<Vec<T>, Arc<StoreError>>;
 /// Rows judged by the same models, each with the position of its request.
 type Alike<'a> = (&'a Arc<Provenance>, Vec<(usize, &'a NewRow)>);
 
@@ -153,8 +153,7 @@ impl Writing {
     /// Rows of different models need a transaction each. The identifiers go back to the places of
     /// their rows, and a request fails when any of its rows does.
     fn append_mixed(&mut self, group: &[Submission], by_models: &[Alike<'_>]) -> Vec<Written> {
-        let mut outcomes: Vec<Result<Vec<(usize, VerdictId)>, Arc<StoreError>>> =
-            vec![Ok(Vec::new()); group.len()];
+        let mut outcomes: Vec<Written<(usize, VerdictId)>> = vec![Ok(Vec::new()); group.len()];
         for (provenance, rows) in by_models {
             let first = self.next;
             let written = self.append_alike(provenance, rows);

@@ -294,6 +294,7 @@ impl Task {
             FeatureError::Rejected { column, reason } => {
                 ApiError::bad_request(format!("'{column}': {reason}"))
             }
+            FeatureError::NoColumns => ApiError::bad_request("the object names no feature"),
             other => other.into(),
         })?;
         let pooled = state

@@ -46,7 +46,9 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         .attack
         .map(|attack| (attack.class, attack.confidence));
     let explanation = Explanation::of(&pipeline, values, class);
-    let label = batch.labels[0].as_ref().map(|label| label.as_str());
+    let label = batch.labels[0]
+        .as_ref()
+        .map(tripline_features::LabelText::as_str);
     let scored = ScoredRow::new(&pipeline, &verdict, values, batch.lines[0], label);
     let mut out = std::io::stdout().lock();
     if args.json {

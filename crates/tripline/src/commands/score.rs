@@ -49,7 +49,7 @@ pub(super) fn run(args: &ScoreArgs) -> anyhow::Result<ExitCode> {
                 let values = &batch.rows.values[index * width..(index + 1) * width];
                 let label = batch.rows.labels[index]
                     .as_ref()
-                    .map(|label| label.as_str());
+                    .map(tripline_features::LabelText::as_str);
                 let line = batch.rows.lines[index];
                 writer.write(&ScoredRow::new(&pipeline, verdict, values, line, label))?;
             }

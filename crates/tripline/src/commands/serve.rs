@@ -16,7 +16,7 @@ use crate::{
 /// Name of the database in the data folder.
 const DATABASE: &str = "tripline.db";
 /// How often old verdicts are deleted.
-const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+const RETENTION_INTERVAL: Duration = Duration::from_mins(1);
 /// How long requests in flight may take to finish at the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -138,7 +138,7 @@ fn spawn_retention(store: Arc<dyn Store>, args: &ServeArgs) {
         let mut interval = tokio::time::interval(RETENTION_INTERVAL);
         loop {
             interval.tick().await;
-            let (store, policy) = (Arc::clone(&store), policy.clone());
+            let store = Arc::clone(&store);
             let outcome =
                 tokio::task::spawn_blocking(move || store.retain(&policy, clock::now())).await;
             match outcome {

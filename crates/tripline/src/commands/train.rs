@@ -130,7 +130,7 @@ fn evaluate_alone(
     rows: &LabelledRows,
 ) -> anyhow::Result<Option<Evaluation>> {
     if model.role() == Role::Namer {
-        return evaluate_namer(name, model, rows);
+        return Ok(evaluate_namer(name, model, rows));
     }
     let set = ModelSet::new(vec![std::sync::Arc::clone(model)])?;
     let present = vec![true; rows.schema().len()];
@@ -172,7 +172,7 @@ fn evaluate_namer(
     name: &str,
     model: &std::sync::Arc<Model>,
     rows: &LabelledRows,
-) -> anyhow::Result<Option<Evaluation>> {
+) -> Option<Evaluation> {
     let manifest = model.manifest();
     let names: Vec<String> = manifest
         .classes
@@ -211,7 +211,7 @@ fn evaluate_namer(
             })
         })
         .collect();
-    Ok((!cases.is_empty()).then(|| Evaluation::of(name, &cases, &names)))
+    (!cases.is_empty()).then(|| Evaluation::of(name, &cases, &names))
 }
 
 fn read_nsl_kdd(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {

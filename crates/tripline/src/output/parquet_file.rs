@@ -60,10 +60,13 @@ impl ParquetWriter {
         let mut group = file.next_row_group()?;
         let bytes = |text: &str| ByteArray::from(text.as_bytes().to_vec());
         let text = |value: &Option<String>| value.as_deref().map(bytes);
-        required::<Int64Type>(&mut group, rows.iter().map(|row| row.line as i64).collect())?;
+        required::<Int64Type>(
+            &mut group,
+            &rows.iter().map(|row| row.line as i64).collect::<Vec<_>>(),
+        )?;
         required::<ByteArrayType>(
             &mut group,
-            rows.iter().map(|row| bytes(row.schema)).collect(),
+            &rows.iter().map(|row| bytes(row.schema)).collect::<Vec<_>>(),
         )?;
         optional::<DoubleType>(&mut group, rows.iter().map(|row| row.threat_probability))?;
         optional::<BoolType>(&mut group, rows.iter().map(|row| row.is_threat))?;
@@ -74,7 +77,10 @@ impl ParquetWriter {
         optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.label)))?;
         required::<ByteArrayType>(
             &mut group,
-            rows.iter().map(|row| bytes(&row.reasons_text())).collect(),
+            &rows
+                .iter()
+                .map(|row| bytes(&row.reasons_text()))
+                .collect::<Vec<_>>(),
         )?;
         optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.detector)))?;
         optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.classifier)))?;
@@ -85,11 +91,11 @@ impl ParquetWriter {
 
 type Group<'a> = SerializedRowGroupWriter<'a, Box<dyn Write + Send>>;
 
-fn required<T: DataType>(group: &mut Group<'_>, values: Vec<T::T>) -> anyhow::Result<()> {
+fn required<T: DataType>(group: &mut Group<'_>, values: &[T::T]) -> anyhow::Result<()> {
     let mut column = group
         .next_column()?
         .context("the schema has fewer columns")?;
-    column.typed::<T>().write_batch(&values, None, None)?;
+    column.typed::<T>().write_batch(values, None, None)?;
     Ok(column.close()?)
 }
 

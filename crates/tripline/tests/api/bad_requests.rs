@@ -20,7 +20,7 @@ async fn json_that_cannot_be_used_is_refused() {
         ("{", 400, "not JSON"),
         ("7", 400, "expected an object"),
         ("[]", 400, "empty"),
-        ("{}", 400, "no known schema"),
+        ("{}", 400, "names no feature"),
         ("[1,2]", 400, "none of the 2 rows"),
         (r#"{"rows":7}"#, 400, "'rows'"),
         (r#"{"colour":"red"}"#, 400, "no known schema"),

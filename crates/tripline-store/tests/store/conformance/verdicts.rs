@@ -247,12 +247,15 @@ pub(crate) fn counts_are_by_kind_and_class(store: &dyn Store) {
     assert_eq!(store.batch_class_counts(batch_id(1)).unwrap(), expected);
 }
 
+/// Length of a bucket, and start, verdicts, scored ones, threats and attacks of each.
+type Expected<'a> = (u64, &'a [(i64, u64, u64, u64, u64)]);
+
 pub(crate) fn a_timeline_has_every_bucket(store: &dyn Store) {
     let stream = batch(store, 1);
     append_kinds(store, stream, 60, "nd");
     append_kinds(store, stream, 179, "dc");
     append_kinds(store, stream, 7200, "n");
-    let check = |from, to, buckets, expected: (u64, &[(i64, u64, u64, u64, u64)])| {
+    let check = |from, to, buckets, expected: Expected<'_>| {
         let line = store.timeline(seconds(from), seconds(to), buckets).unwrap();
         let points: Vec<_> = line
             .points

@@ -19,7 +19,7 @@ use crate::api::{error::ApiError, state::LiveProgress};
 /// Pieces of a body, of some 8 to 400 KB each, that may wait to be read.
 const QUEUE: usize = 16;
 /// How long a client may send nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What is still read of a file that has been refused: a browser shows the answer only after it
 /// has sent its file, and a connection that is closed in the middle looks like a crash.
 const DRAINED_BYTES: usize = 64 << 20;

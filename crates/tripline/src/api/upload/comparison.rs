@@ -190,7 +190,7 @@ impl DetectorTally {
     }
 
     /// The share of pairs of an attack and a normal row in which the attack has the higher score,
-    /// equal ones counting half (Hanley and McNeil 1982).
+    /// equal ones counting half (Hanley 1982).
     fn roc_auc(&self) -> Option<f64> {
         let (mut normal_below, mut attacks, mut won) = (0.0, 0.0, 0.0);
         for &[normal, attack] in &self.scores {

@@ -1,6 +1,6 @@
 //! The work on one upload, on a thread that may block: read, judge, store, report.
 
-use std::{io::Read, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, io::Read, sync::Arc, time::Instant};
 
 use tokio::sync::oneshot;
 use tripline_detect::{ModelSet, Verdict};
@@ -255,15 +255,15 @@ impl<'a> Sink<'a> {
             attack: self.judge.attack(verdict.attack),
             label: batch.rows.labels[index]
                 .as_ref()
-                .map(|label| label.as_str()),
+                .map(tripline_features::LabelText::as_str),
             features,
             reasons,
         }
     }
 
-    fn attack_types(&self) -> std::collections::BTreeMap<String, u64> {
+    fn attack_types(&self) -> BTreeMap<String, u64> {
         let Some(classifier) = self.judge.pipeline().classifier() else {
-            return Default::default();
+            return BTreeMap::new();
         };
         let counted = classifier.manifest().classes.iter().zip(&self.classes);
         counted
