@@ -94,6 +94,8 @@ function plotOptions(setCursor: (index: number | null) => void): uPlot.Options {
       ],
     },
     scales: {
+      // A bar begins at its bucket's start, so the last one needs the length of a bucket more.
+      x: { range: (plot, min, max) => [min, max + bucketSeconds(plot)] },
       y: { range: (_, __, max) => [0, Math.max(4, max * 1.05)] },
     },
     axes: [
@@ -111,6 +113,11 @@ function plotOptions(setCursor: (index: number | null) => void): uPlot.Options {
     ],
     series: [{}, series('--chart-total'), series('--chart-threat')],
   };
+}
+
+function bucketSeconds(plot: uPlot): number {
+  const [first, second] = plot.data[0];
+  return first === undefined || second === undefined ? 60 : second - first;
 }
 
 /** 24-hour clock, and the day where the axis is longer than one. */

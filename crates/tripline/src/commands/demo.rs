@@ -4,6 +4,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -12,6 +13,9 @@ use tripline_features::synthetic;
 
 use super::serve::{Server, stop_signal};
 use crate::{cli::DemoArgs, data};
+
+/// How often a running upload is asked about.
+const POLL: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.write_csv {
@@ -114,8 +118,8 @@ fn upload_all(url: &str, files: &[PathBuf]) -> anyhow::Result<()> {
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let answer = upload(address, &name, &std::fs::read(path)?)?;
-        let count = |key: &str| answer["report"][key].as_u64().unwrap_or(0);
+        let report = upload(address, &name, &std::fs::read(path)?)?;
+        let count = |key: &str| report[key].as_u64().unwrap_or(0);
         writeln!(
             out,
             "{name}: {} rows judged, {} threats, {} rejected",
@@ -131,34 +135,55 @@ fn upload_all(url: &str, files: &[PathBuf]) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Sends a file as the origin system's clients do, over plain HTTP/1.1.
+/// Sends a file as a browser does and waits for its report.
 fn upload(address: SocketAddr, name: &str, bytes: &[u8]) -> anyhow::Result<Value> {
     const BOUNDARY: &str = "tripline-demo-5e1f0c";
-    let head = format!(
+    let mut form = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
          Content-Type: text/csv\r\n\r\n"
-    );
-    let tail = format!("\r\n--{BOUNDARY}--\r\n");
-    let mut stream = TcpStream::connect(address)?;
-    write!(
-        stream,
-        "POST /api/v1/upload/csv HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+    )
+    .into_bytes();
+    form.extend_from_slice(bytes);
+    form.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+    let head = format!(
+        "POST /api/v1/upload/csv?mode=job HTTP/1.0\r\nHost: {address}\r\n\
          Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {}\r\n\r\n",
-        head.len() + bytes.len() + tail.len()
-    )?;
+        form.len()
+    );
+    let accepted = request(address, &head, &form)?;
+    let text = |key: &str| accepted[key].as_str().unwrap_or_default().to_owned();
+    while get(address, &text("status_url"))?["status"] == "running" {
+        std::thread::sleep(POLL);
+    }
+    get(address, &text("report_url"))
+}
+
+fn get(address: SocketAddr, path: &str) -> anyhow::Result<Value> {
+    request(
+        address,
+        &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n"),
+        &[],
+    )
+}
+
+/// One request over HTTP/1.0, whose answers end with the connection: no more of a client is
+/// needed to talk to a server in the same process.
+fn request(address: SocketAddr, head: &str, body: &[u8]) -> anyhow::Result<Value> {
+    let mut stream = TcpStream::connect(address)?;
     stream.write_all(head.as_bytes())?;
-    stream.write_all(bytes)?;
-    stream.write_all(tail.as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let answer = String::from_utf8(answer)?;
+    stream.write_all(body)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
     let (head, body) = answer
         .split_once("\r\n\r\n")
         .context("the server's answer has no body")?;
-    let body: Value =
-        serde_json::from_str(body.trim()).context("the server's answer is no JSON")?;
-    if !head.starts_with("HTTP/1.1 200") {
-        bail!("{name}: {}", body["detail"]);
+    let body: Value = serde_json::from_str(body).context("the server's answer is no JSON")?;
+    if !head
+        .split(' ')
+        .nth(1)
+        .is_some_and(|status| status.starts_with('2'))
+    {
+        bail!("the server refused the records: {}", body["detail"]);
     }
     Ok(body)
 }
