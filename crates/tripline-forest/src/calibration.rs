@@ -264,7 +264,9 @@ fn pooled_blocks(outcomes: &[Outcome]) -> Result<Vec<Block>, ForestError> {
     // Equal scores are one block before anything is pooled.
     for equal in sorted.chunk_by(|a, b| a.score == b.score) {
         let ones = equal.iter().map(Block::of);
-        let Some(mut block) = ones.reduce(|block, next| block.with(&next)) else { continue };
+        let Some(mut block) = ones.reduce(|block, next| block.with(&next)) else {
+            continue;
+        };
         while let Some(before) = pooled.last() {
             if before.mean < block.mean {
                 break;

@@ -50,7 +50,10 @@ pub fn train_detector(
     };
     let outcomes = held_out.outcomes(fitter.attack_share(), novel_share);
     let threshold_score = threshold_score(&recipe.threshold, &outcomes);
-    let expected = held_out.outcomes(fitter.attack_share(), novel_share.min(CALIBRATION_NOVEL_SHARE));
+    let expected = held_out.outcomes(
+        fitter.attack_share(),
+        novel_share.min(CALIBRATION_NOVEL_SHARE),
+    );
     let (calibration, method) = calibrate(&expected)?;
     let calibrated = apply(&calibration, &expected);
     let threshold = described(&recipe.threshold, calibration.apply(threshold_score));
