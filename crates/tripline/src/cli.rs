@@ -226,18 +226,18 @@ pub struct BenchArgs {
     /// Models.
     #[command(flatten)]
     pub models: ModelsFolder,
-    /// A peer that serves the same work (see `benches/README.md`), measured in turn with Tripline.
+    /// Address (`host:port`) of a peer to measure in turn with Tripline; see `benches/README.md`.
     #[arg(long)]
     pub peer: Option<String>,
+    /// Process of the peer, for its memory.
+    #[arg(long, requires = "peer")]
+    pub peer_pid: Option<u32>,
     /// Rows of the large file.
     #[arg(long, default_value_t = 1_000_000)]
     pub rows: usize,
     /// Times each figure is measured; the median is printed.
     #[arg(long, default_value_t = 5)]
     pub repeat: usize,
-    /// Folder of the public data sets.
-    #[arg(long, env = "TRIPLINE_DATA")]
-    pub data: Option<PathBuf>,
     /// Where the Markdown goes; standard output when absent.
     #[arg(short, long)]
     pub output: Option<PathBuf>,

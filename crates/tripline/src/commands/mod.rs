@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong arguments (by clap), 3 done but some rows were rejected,
 //! 4 no model fits.
 
+mod bench;
 mod demo;
 mod evaluate;
 mod explain;
@@ -42,7 +43,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Models(command) => models::run(&command),
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
-        Command::Bench(_) => Err(anyhow::anyhow!("not yet")),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,
