@@ -157,7 +157,6 @@ fn judge_all(
     to_sink: &SyncSender<(u64, JudgedBatch)>,
     scorer: &mut Scorer,
 ) {
-    let width = scorer.pipeline().schema().len();
     loop {
         // The lock is held while waiting: the other workers would only wait for the same batch.
         let next = match read.lock() {
@@ -165,11 +164,7 @@ fn judge_all(
             Err(_) => None,
         };
         let Some((sequence, rows)) = next else { return };
-        let verdicts = rows
-            .values
-            .chunks(width)
-            .map(|row| scorer.judge(row))
-            .collect();
+        let verdicts = scorer.judge_rows(&rows.values);
         if to_sink
             .send((sequence, JudgedBatch { rows, verdicts }))
             .is_err()

@@ -67,7 +67,8 @@ fn measure(
     rows: &Rows,
     folder: &std::path::Path,
 ) -> anyhow::Result<(Figures, Option<Figures>)> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // One thread sends everything, so that the client leaves processors to the server.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let mut ours = Figures::default();

@@ -81,6 +81,9 @@ fn chain(error: &anyhow::Error) -> String {
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
+        if let Some(IngestError::Receiver(error)) = cause.downcast_ref::<IngestError>() {
+            return is_closed_pipe(error);
+        }
         cause
             .downcast_ref::<std::io::Error>()
             .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
