@@ -133,9 +133,8 @@ impl Compiled {
         let bytes = MEMO_BYTES
             .checked_div(self.trees.len())
             .unwrap_or(MEMO_BYTES);
-        let memo = |tree: &Prepared| {
-            Memo::new(tree.features.len() + 1, bytes.min(MEMO_BYTES_PER_TREE))
-        };
+        let memo =
+            |tree: &Prepared| Memo::new(tree.features.len() + 1, bytes.min(MEMO_BYTES_PER_TREE));
         Scratch {
             width: self.ensemble.width(),
             rows: Vec::new(),
@@ -314,7 +313,10 @@ impl Prepared {
     }
 
     /// Adds a tree to the rows of a block, by its memo.
-    #[expect(clippy::too_many_arguments, reason = "the parts of a scratch, borrowed apart")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a scratch, borrowed apart"
+    )]
     fn recall(
         &self,
         tree: &Tree,
@@ -332,6 +334,7 @@ impl Prepared {
             ..
         } = block;
         questions.answers(columns, words);
+        memo.fetch(words);
         let width = contributions.len() / margins.len();
         let sums = margins.iter_mut().zip(contributions.chunks_mut(width));
         for (word, (margin, contributions)) in words.iter().zip(sums) {

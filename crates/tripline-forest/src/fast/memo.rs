@@ -33,18 +33,35 @@ impl Memo {
         }
     }
 
-    /// The entry of a word; `fill` writes one that is not known. What an entry held before is
-    /// left in it for `fill` to overwrite.
-    #[inline]
-    pub(super) fn entry(&mut self, word: u64, fill: impl FnOnce(&mut [f64])) -> &[f64] {
+    /// Reads what [`Memo::entry`] will read for some words, and nothing else: the reads do not wait
+    /// for each other, as they would between the additions that follow a look-up.
+    pub(super) fn fetch(&mut self, words: &[u64]) {
         if self.keys.is_empty() {
             self.keys = vec![0; self.sets * WAYS];
             self.recent = vec![0; self.sets];
             self.entries = vec![0.0; self.sets * WAYS * self.stride];
         }
+        let mut read = 0;
+        for word in words {
+            let first = self.set_of(*word) * WAYS;
+            let way = usize::from(self.keys[first + 1] == !*word);
+            let at = (first + way) * self.stride;
+            read ^= self.entries[at].to_bits() ^ self.entries[at + self.stride - 1].to_bits();
+        }
+        std::hint::black_box(read);
+    }
+
+    fn set_of(&self, word: u64) -> usize {
         // Fibonacci hashing: its upper bits depend on all bits of the word.
         let hash = word.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-        let set = hash as usize & (self.sets - 1);
+        hash as usize & (self.sets - 1)
+    }
+
+    /// The entry of a word that was fetched; `fill` writes one that is not known. What an entry held before is
+    /// left in it for `fill` to overwrite.
+    #[inline]
+    pub(super) fn entry(&mut self, word: u64, fill: impl FnOnce(&mut [f64])) -> &[f64] {
+        let set = self.set_of(word);
         let first = set * WAYS;
         let way = if self.keys[first] == !word {
             0

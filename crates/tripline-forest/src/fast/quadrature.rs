@@ -8,7 +8,7 @@
 //! paths of up to `2n` distinct features. Per point, one pass down the tree multiplies the
 //! factors and one pass up adds the leaves, so the work grows with the nodes of the tree only.
 //!
-//! Linear passes over a polynomial in point-value form: Yu, Xu, Bifet, Read, *Linear TreeShap*,
+//! Linear passes over a polynomial in point-value form: Yu, Xu, Bifet, Read, *Linear `TreeShap`*,
 //! arXiv:2209.08192. Quadrature as the form: Wettenstein, Mitchell, Yu, *Quadrature-TreeSHAP*,
 //! arXiv:2605.04497. All factors are at least 0, so dividing one out loses no digits.
 
@@ -21,8 +21,8 @@ pub(super) enum Paths {
     Four(Points<4>),
     Six(Points<6>),
     Eight(Points<8>),
-    Sixteen(Points<16>),
-    ThirtyTwo(Points<32>),
+    Sixteen(Box<Points<16>>),
+    ThirtyTwo(Box<Points<32>>),
 }
 
 /// A tree's nodes with `N` points of the integral.
@@ -30,6 +30,8 @@ pub(super) enum Paths {
 pub(super) struct Points<const N: usize> {
     /// The points in (0, 1).
     at: [f64; N],
+    /// What is left of 1 at each point.
+    rest: [f64; N],
     weights: [f64; N],
     /// The nodes in the order of the tree.
     nodes: Vec<Step<N>>,
@@ -59,6 +61,8 @@ struct Step<const N: usize> {
 pub(super) struct Workspace {
     products: Vec<f64>,
     sums: Vec<f64>,
+    /// Per feature, before the points are weighted.
+    rates: Vec<f64>,
     passes: Vec<bool>,
 }
 
@@ -71,8 +75,8 @@ impl Paths {
             3..=4 => Self::Four(Points::of(tree, features)),
             5..=6 => Self::Six(Points::of(tree, features)),
             7..=8 => Self::Eight(Points::of(tree, features)),
-            9..=16 => Self::Sixteen(Points::of(tree, features)),
-            17..=32 => Self::ThirtyTwo(Points::of(tree, features)),
+            9..=16 => Self::Sixteen(Box::new(Points::of(tree, features))),
+            17..=32 => Self::ThirtyTwo(Box::new(Points::of(tree, features))),
             _ => return None,
         })
     }
@@ -141,7 +145,12 @@ impl<const N: usize> Points<N> {
                 }
             }
         }
-        Self { at, weights, nodes }
+        Self {
+            at,
+            rest: at.map(|t| 1.0 - t),
+            weights,
+            nodes,
+        }
     }
 
     fn add(
@@ -151,14 +160,15 @@ impl<const N: usize> Points<N> {
         value: impl Fn(u32) -> f64,
         out: &mut [f64],
     ) {
-        let nodes = self.nodes.len();
-        workspace.reserve(nodes * N, nodes);
-        let (products, _) = workspace.products[..nodes * N].as_chunks_mut::<N>();
-        let (sums, _) = workspace.sums[..nodes * N].as_chunks_mut::<N>();
-        let passes = &mut workspace.passes[..nodes];
+        let count = self.nodes.len();
+        workspace.prepare(count, N, out.len());
+        let (products, _) = workspace.products[..count * N].as_chunks_mut::<N>();
+        let (sums, _) = workspace.sums[..count * N].as_chunks_mut::<N>();
+        let (rates, _) = workspace.rates[..out.len() * N].as_chunks_mut::<N>();
+        let passes = &mut workspace.passes[..count];
         products[0] = [1.0; N];
-        passes[0] = true;
         sums[0] = [0.0; N];
+        passes[0] = true;
         for (index, step) in self.nodes.iter().enumerate().skip(1) {
             let (parent, above) = (step.parent as usize, step.above as usize);
             let passed_above = passes[above];
@@ -169,57 +179,67 @@ impl<const N: usize> Points<N> {
             let divisor = &self.nodes[above].reciprocals[usize::from(passed_above)];
             let mut product = products[parent];
             for k in 0..N {
-                let factor = one * self.at[k] + step.zero * (1.0 - self.at[k]);
-                product[k] *= factor * divisor[k];
+                product[k] *= (one * self.at[k] + step.zero * self.rest[k]) * divisor[k];
             }
             products[index] = product;
-            sums[index] = match step.value {
-                Some(leaf) => {
-                    let value = value(leaf);
-                    std::array::from_fn(|k| product[k] * self.weights[k] * value)
-                }
-                None => [0.0; N],
-            };
+            let leaf = step.value.map_or(0.0, &value);
+            for k in 0..N {
+                sums[index][k] = product[k] * leaf;
+            }
         }
         for (index, step) in self.nodes.iter().enumerate().skip(1).rev() {
-            let (parent, above) = (step.parent as usize, step.above as usize);
             let sum = sums[index];
+            let mut above = sums[step.parent as usize];
             for k in 0..N {
-                sums[parent][k] += sum[k];
+                above[k] += sum[k];
             }
-            let own = self.rate(index, passes[index], &sum);
-            // Leaves below this node have their feature's last word here, not further up.
-            let instead = if above == 0 {
-                0.0
-            } else {
-                self.rate(above, passes[above], &sum)
-            };
-            out[usize::from(step.feature)] += own - instead;
+            sums[step.parent as usize] = above;
+            let mut rate = rates[usize::from(step.feature)];
+            let (difference, reciprocals) = step.rate(passes[index]);
+            for k in 0..N {
+                rate[k] += difference * sum[k] * reciprocals[k];
+            }
+            if step.above != 0 {
+                // The leaves below have their feature's last word here, not further up.
+                let above = step.above as usize;
+                let (difference, reciprocals) = self.nodes[above].rate(passes[above]);
+                for k in 0..N {
+                    rate[k] -= difference * sum[k] * reciprocals[k];
+                }
+            }
+            rates[usize::from(step.feature)] = rate;
+        }
+        for (out, rate) in out.iter_mut().zip(rates) {
+            for k in 0..N {
+                *out += self.weights[k] * rate[k];
+            }
         }
     }
+}
 
-    /// What a node's feature contributes to the leaves whose products are summed in `sum`.
+impl<const N: usize> Step<N> {
+    /// What the feature contributes to a leaf below, by the product of the leaf's factors.
     #[inline]
-    fn rate(&self, index: usize, passed: bool, sum: &[f64; N]) -> f64 {
-        let step = &self.nodes[index];
-        let reciprocals = &step.reciprocals[usize::from(passed)];
-        let mut products = [0.0; N];
-        for k in 0..N {
-            products[k] = sum[k] * reciprocals[k];
-        }
-        (f64::from(u8::from(passed)) - step.zero) * products.iter().sum::<f64>()
+    fn rate(&self, passed: bool) -> (f64, &[f64; N]) {
+        (
+            f64::from(u8::from(passed)) - self.zero,
+            &self.reciprocals[usize::from(passed)],
+        )
     }
 }
 
 impl Workspace {
-    fn reserve(&mut self, points: usize, nodes: usize) {
-        if self.products.len() < points {
-            self.products.resize(points, 0.0);
-            self.sums.resize(points, 0.0);
-        }
+    /// Makes room for a tree, with rates that are 0.
+    fn prepare(&mut self, nodes: usize, points: usize, features: usize) {
         if self.passes.len() < nodes {
             self.passes.resize(nodes, false);
         }
+        if self.products.len() < nodes * points {
+            self.products.resize(nodes * points, 0.0);
+            self.sums.resize(nodes * points, 0.0);
+        }
+        self.rates.clear();
+        self.rates.resize(features * points, 0.0);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A tree as tables: from the codes of a row to the answers to all of the tree's questions, and
 //! to the leaf the row falls into, without a branch.
 //!
-//! The leaf is found as by QuickScorer (Lucchese et al., SIGIR 2015): each feature's value rules
+//! The leaf is found as by `QuickScorer` (Lucchese et al., SIGIR 2015): each feature's value rules
 //! leaves out, and the leaf that no feature rules out is the one.
 
 use super::codes::Codebook;
