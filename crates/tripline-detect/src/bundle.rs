@@ -32,20 +32,7 @@ impl ModelBundle {
     /// Writes the bundle and sets the manifest's version to the digest of the content. The same
     /// model gives the same bytes.
     pub fn encode(&mut self) -> Result<Vec<u8>, DetectError> {
-        let arrays = self.ensemble.to_arrays();
-        let tensors = encode_arrays(&arrays);
-        self.manifest.version = content_version(&self.manifest, &tensors)?;
-        let views: Vec<(&str, TensorView<'_>)> = tensors
-            .iter()
-            .map(|tensor| {
-                TensorView::new(tensor.dtype, vec![tensor.length], &tensor.bytes)
-                    .map(|view| (tensor.name, view))
-                    .map_err(not_a_bundle)
-            })
-            .collect::<Result<_, _>>()?;
-        let manifest = serde_json::to_string(&self.manifest).map_err(not_a_bundle)?;
-        let metadata = HashMap::from([(MANIFEST_KEY.to_owned(), manifest)]);
-        safetensors::serialize(views, Some(metadata)).map_err(not_a_bundle)
+        write(&mut self.manifest, &self.ensemble.to_arrays())
     }
 
     /// Reads a bundle and checks all of it: container, digest, manifest, trees.
@@ -89,6 +76,23 @@ impl ModelBundle {
             })?;
         Ok(Self { manifest, ensemble })
     }
+}
+
+/// The file of a manifest, whose version is set, and arrays.
+fn write(manifest: &mut Manifest, arrays: &EnsembleArrays) -> Result<Vec<u8>, DetectError> {
+    let tensors = encode_arrays(arrays);
+    manifest.version = content_version(manifest, &tensors)?;
+    let views: Vec<(&str, TensorView<'_>)> = tensors
+        .iter()
+        .map(|tensor| {
+            TensorView::new(tensor.dtype, vec![tensor.length], &tensor.bytes)
+                .map(|view| (tensor.name, view))
+                .map_err(not_a_bundle)
+        })
+        .collect::<Result<_, _>>()?;
+    let text = serde_json::to_string(manifest).map_err(not_a_bundle)?;
+    let metadata = HashMap::from([(MANIFEST_KEY.to_owned(), text)]);
+    safetensors::serialize(views, Some(metadata)).map_err(not_a_bundle)
 }
 
 fn not_a_bundle(reason: impl std::fmt::Display) -> DetectError {
@@ -173,4 +177,51 @@ array_codec! {
     category_words: u64 = U64,
     leaf_values: f64 = F64,
     importances: f64 = F64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Refuses a bundle whose digest is right although its trees are not, and gives the reason.
+    fn refusal(change: impl FnOnce(&mut EnsembleArrays)) -> String {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../models/nsl-kdd-detector-ten-v1.tripline"
+        );
+        let mut bundle = ModelBundle::decode(&std::fs::read(path).unwrap()).unwrap();
+        let mut arrays = bundle.ensemble.to_arrays();
+        change(&mut arrays);
+        let bytes = write(&mut bundle.manifest, &arrays).unwrap();
+        let error = ModelBundle::decode(&bytes).unwrap_err();
+        let DetectError::Trees { source, .. } = error else {
+            panic!("{error}")
+        };
+        source.to_string()
+    }
+
+    #[test]
+    fn trees_that_are_no_trees_are_refused() {
+        for (reason, change) in [
+            ("forward", (|a| a.left[0] = 0) as fn(&mut EnsembleArrays)),
+            ("forward", |a| a.right[0] = u32::MAX),
+            ("two parents", |a| a.right[0] = a.left[0]),
+            ("feature is out of range", |a| a.feature[0] = i32::MAX),
+            ("feature is out of range", |a| a.feature[0] = -2),
+            ("output is out of range", |a| a.tree_output[0] = 7),
+            ("missing direction", |a| a.missing_left[0] = 2),
+            ("finite", |a| a.threshold[0] = f64::NAN),
+            ("finite", |a| a.leaf_values[0] = f64::INFINITY),
+            ("cover is negative", |a| a.cover[0] = -1.0),
+            ("no value", |a| a.leaf_values.truncate(1)),
+            ("node covers", |a| a.cover.truncate(1)),
+            ("category", |a| a.category_words.clear()),
+            ("cap on trees", |a| a.tree_nodes.resize(20_001, 1)),
+            ("cap on trees", |a| a.tree_nodes.clear()),
+            ("node features", |a| a.tree_nodes[0] = u32::MAX),
+        ] {
+            let refused = refusal(change);
+            assert!(refused.contains(reason), "expected '{reason}': {refused}");
+        }
+    }
 }

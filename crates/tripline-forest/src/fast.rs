@@ -1,6 +1,6 @@
 //! Scores and exact contributions at serving speed.
 //!
-//! The numbers are those of [`Ensemble::margins`] and [`shap`](crate::shap), to the order of
+//! The numbers are those of [`Ensemble::margins`] and [`shap`], to the order of
 //! additions. Four things make them cheap:
 //!
 //! - Rows are taken in blocks, and a block goes through one tree after the other, so that the

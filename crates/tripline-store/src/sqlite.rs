@@ -39,6 +39,8 @@ pub struct SqliteStore {
     writer: Mutex<Writer>,
     /// `None` in memory, where another connection would be another database.
     readers: Option<Readers>,
+    /// `None` in memory, which has no log.
+    checkpointer: Option<Mutex<Connection>>,
     _ownership: Option<Ownership>,
 }
 
@@ -62,6 +64,7 @@ impl SqliteStore {
         let (mut connection, ownership) = connection::open_writer(path, options)?;
         batches::end_abandoned(&mut connection, now)?;
         let readers = Readers::open(path, options)?;
+        let checkpointer = connection::open_checkpointer(path, options)?;
         Ok(Self {
             path: path.to_owned(),
             writer: Mutex::new(Writer {
@@ -69,6 +72,7 @@ impl SqliteStore {
                 interned: Interned::default(),
             }),
             readers: Some(readers),
+            checkpointer: Some(Mutex::new(checkpointer)),
             _ownership: Some(ownership),
         })
     }
@@ -85,6 +89,7 @@ impl SqliteStore {
                 interned: Interned::default(),
             }),
             readers: None,
+            checkpointer: None,
             _ownership: None,
         })
     }
@@ -277,9 +282,16 @@ impl Store for SqliteStore {
             }
         }
         if outcome.bytes_freed > 0 {
-            self.write(|writer| retain::checkpoint(&writer.connection))?;
+            self.checkpoint()?;
         }
         Ok(outcome)
+    }
+
+    fn checkpoint(&self) -> Result<()> {
+        let Some(connection) = &self.checkpointer else {
+            return Ok(());
+        };
+        retain::checkpoint(&lock(connection)).map_err(|failure| failure.at(&self.path))
     }
 
     fn health(&self) -> Result<Health> {

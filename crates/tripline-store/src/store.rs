@@ -120,6 +120,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// before it done.
     fn retain(&self, policy: &RetentionPolicy, now: Timestamp) -> Result<RetentionOutcome>;
 
+    /// Copies what a log of writes holds into the database, beside whoever reads and writes. To be
+    /// called several times a second while rows come in; a store without such a log does nothing.
+    fn checkpoint(&self) -> Result<()>;
+
     /// Whether the store answers, and what room it takes.
     fn health(&self) -> Result<Health>;
 

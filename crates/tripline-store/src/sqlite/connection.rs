@@ -54,9 +54,12 @@ impl Default for SqliteOptions {
 
 const PAGE_BYTES: i64 = 8192;
 
-/// Pages in the log before they are copied into the database: 32 MiB. Fewer cost a second write of
-/// the same page more often, more make the log long for readers to search.
-const CHECKPOINT_PAGES: i64 = 4096;
+/// Pages in the log, 256 MiB, at which the writer itself copies them into the database and makes
+/// everybody wait. [`Store::checkpoint`](crate::Store::checkpoint) does it beside the writer and
+/// long before.
+const CHECKPOINT_PAGES: i64 = 32_768;
+/// Pages to which the log's file is cut back: 64 MiB.
+const KEPT_LOG_PAGES: i64 = 8192;
 
 /// Holds the database against a second process for as long as it lives; the system gives it back
 /// however the process ends. SQLite's own locks cannot do that, for they come and go.
@@ -126,16 +129,12 @@ fn set_up_writer(connection: &mut Connection, options: &SqliteOptions) -> Result
     pragma(connection, "page_size", PAGE_BYTES)?;
     pragma(connection, "auto_vacuum", "INCREMENTAL")?;
     pragma(connection, "journal_mode", "WAL")?;
-    let synchronous = match options.durability {
-        Durability::ProcessCrash => "NORMAL",
-        Durability::PowerLoss => "FULL",
-    };
-    pragma(connection, "synchronous", synchronous)?;
+    pragma(connection, "synchronous", synchronous(options))?;
     pragma(connection, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     pragma(
         connection,
         "journal_size_limit",
-        2 * CHECKPOINT_PAGES * PAGE_BYTES,
+        KEPT_LOG_PAGES * PAGE_BYTES,
     )?;
     pragma(connection, "temp_store", "MEMORY")?;
     set_up_memory(connection, options)?;
@@ -158,6 +157,22 @@ fn set_up_memory(connection: &Connection, options: &SqliteOptions) -> Result<()>
         -((options.cache_bytes / 1024) as i64),
     )?;
     pragma(connection, "mmap_size", options.mmap_bytes.cast_signed())
+}
+
+/// Opens the connection that copies the log into the database.
+pub(super) fn open_checkpointer(path: &Path, options: &SqliteOptions) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(options.busy_timeout)?;
+    pragma(&connection, "synchronous", synchronous(options))?;
+    Ok(connection)
+}
+
+fn synchronous(options: &SqliteOptions) -> &'static str {
+    match options.durability {
+        Durability::ProcessCrash => "NORMAL",
+        Durability::PowerLoss => "FULL",
+    }
 }
 
 fn open_reader(path: &Path, options: &SqliteOptions) -> Result<Connection> {

@@ -2,7 +2,7 @@ use std::{io::Write, net::IpAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tripline_detect::ModelSet;
 use tripline_store::{RetentionPolicy, SqliteOptions, SqliteStore, Store};
 
@@ -17,6 +17,8 @@ use crate::{
 const DATABASE: &str = "tripline.db";
 /// How often old verdicts are deleted.
 const RETENTION_INTERVAL: Duration = Duration::from_mins(1);
+/// How often the log of writes is copied into the database.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long requests in flight may take to finish at the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -73,6 +75,7 @@ impl Server {
             .await
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         let url = format!("http://{}", listener.local_addr()?);
+        spawn_checkpoints(Arc::clone(&store));
         spawn_retention(store, args);
         Ok(Self {
             url,
@@ -121,6 +124,24 @@ fn load_models(args: &ServeArgs) -> anyhow::Result<(ModelSet, Vec<ModelFile>)> {
         ModelSet::new(files.into_iter().map(|file| file.model).collect())?,
         listed,
     ))
+}
+
+fn spawn_checkpoints(store: Arc<dyn Store>) {
+    tokio::spawn(async move {
+        let mut interval = tokio::time::interval(CHECKPOINT_INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let store = Arc::clone(&store);
+            match tokio::task::spawn_blocking(move || store.checkpoint()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the log could not be copied into the database");
+                }
+                Err(error) => tracing::error!(%error, "a checkpoint stopped"),
+            }
+        }
+    });
 }
 
 fn spawn_retention(store: Arc<dyn Store>, args: &ServeArgs) {

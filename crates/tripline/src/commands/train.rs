@@ -65,7 +65,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         );
     }
     if args.all {
-        write_overview(&args.output, &trained)?;
+        write_overview(&args.output, &trained, args.open_sealed)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -141,9 +141,14 @@ fn evaluate_alone(
         .iter()
         .map(|class| class.name.clone())
         .collect();
-    let cases: Vec<Case> = (0..rows.len())
-        .map(|row| {
-            let verdict = scorer.judge(rows.row(row));
+    let values: Vec<f64> = (0..rows.len())
+        .flat_map(|row| rows.row(row).iter().copied())
+        .collect();
+    let cases: Vec<Case> = scorer
+        .judge_rows(&values)
+        .into_iter()
+        .enumerate()
+        .map(|(row, verdict)| {
             let text = rows.label(row);
             Case {
                 label: text.to_owned(),
@@ -299,11 +304,39 @@ fn headline(report: &Report) -> String {
     text
 }
 
+/// What the page over all models says below its table.
+const OVERVIEW_NOTES: &str = "
+## Which model is used for which rows
+
+`*.tripline` files are model bundles: flat arrays of numbers with a manifest, never code. \
+`nsl-kdd-*` models judge rows of the NSL-KDD schema, `cicflow-*` models flows of the corrected \
+CICFlowMeter, without addresses, ports or time. Of the models whose features a row has, the one \
+of the highest priority is used: a detector first, then a classifier for what it calls a threat, \
+then a namer inside the class. `full` models use all features, `live` models those that can be \
+observed on live traffic, `ten-v1` to `ten-v3` the origin system's lists of ten features, \
+`origin-columns` the columns of its attack files. `origin-v1` to `origin-v3` and `origin-tree` \
+are its own recipes, kept for comparison.
+
+`tripline models show FILE` prints a manifest: features, classes, threshold and how it was \
+chosen, calibration, seed, training command, and the SHA-256 digests of the data. \
+`NAME.report.md` and `NAME.report.json` hold the figures of each model.
+";
+
 /// One page over all models.
-fn write_overview(folder: &Path, reports: &BTreeMap<String, Report>) -> anyhow::Result<()> {
-    let mut text = String::from(
-        "# Models that ship\n\nMade by `tripline train --all --final` from the public data sets (`TRIPLINE_DATA`); \
-         the sealed sets were opened once, by that command. Each model has a report beside it.\n\n\
+fn write_overview(
+    folder: &Path,
+    reports: &BTreeMap<String, Report>,
+    opened_sealed: bool,
+) -> anyhow::Result<()> {
+    let made = if opened_sealed {
+        "Made by `tripline train --all --final` from the public data sets (`TRIPLINE_DATA`); the \
+         sealed sets were opened once, by that command."
+    } else {
+        "Made by `tripline train --all` from the public data sets (`TRIPLINE_DATA`); the sealed \
+         sets were not opened."
+    };
+    let mut text = format!(
+        "# Models that ship\n\n{made} Each model has a report beside it.\n\n\
          | model | role | features | held-out training rows | sealed test rows |\n| --- | --- | --- | --- | --- |\n",
     );
     for (name, report) in reports {
@@ -346,5 +379,6 @@ fn write_overview(folder: &Path, reports: &BTreeMap<String, Report>) -> anyhow::
             test.join("<br>")
         );
     }
+    text += OVERVIEW_NOTES;
     write_whole(&folder.join("README.md"), text.as_bytes())
 }
