@@ -4,7 +4,11 @@ mod classifier;
 mod detector;
 
 use tripline_detect::{DataDigest, ModelBundle, SchemaRef, Training};
-use tripline_forest::{SplitMix64, TrainingSet, select};
+use tripline_forest::{
+    SplitMix64, TrainingSet,
+    calibration::{Calibration, Outcome},
+    metrics, select,
+};
 
 pub use classifier::train_classifier;
 pub use detector::train_detector;
@@ -42,6 +46,36 @@ fn refuse(recipe: &str, reason: impl Into<String>) -> LifecycleError {
         recipe: recipe.to_owned(),
         reason: reason.into(),
     }
+}
+
+/// Expected calibration error on outcomes that the map was not fitted to: fitted on one half and
+/// measured on the other, both ways. Equal vectors, which have one group, stay in one half; each
+/// half has bins of its own, because errors of opposite signs in a common bin would cancel.
+fn cross_fitted_error(
+    outcomes: &[Outcome],
+    groups: &[u32],
+    fit: impl Fn(&[Outcome]) -> Result<Calibration, LifecycleError>,
+) -> Result<f64, LifecycleError> {
+    let mut halves = [Vec::new(), Vec::new()];
+    for (outcome, group) in outcomes.iter().zip(groups) {
+        halves[(group % 2) as usize].push(*outcome);
+    }
+    let [even, odd] = &halves;
+    let (mut error, mut weight) = (0.0, 0.0);
+    for (fitted_on, measured_on) in [(even, odd), (odd, even)] {
+        let map = fit(fitted_on)?;
+        let held: Vec<Outcome> = measured_on
+            .iter()
+            .map(|outcome| Outcome {
+                score: map.apply(outcome.score),
+                ..*outcome
+            })
+            .collect();
+        let own: f64 = held.iter().map(|outcome| outcome.weight).sum();
+        error += own * metrics::expected_calibration_error(&held);
+        weight += own;
+    }
+    Ok(error / weight.max(f64::MIN_POSITIVE))
 }
 
 fn schema_ref(rows: &LabelledRows) -> SchemaRef {

@@ -11,8 +11,8 @@ use tripline_forest::{
 };
 
 use super::{
-    FOLDS, Provenance, Trained, choose_columns, feature_names, refuse, row_weights, schema_ref,
-    training,
+    FOLDS, Provenance, Trained, choose_columns, cross_fitted_error, feature_names, refuse,
+    row_weights, schema_ref, training,
 };
 use crate::{
     Case, Evaluation, LabelledRows, LifecycleError, Report, baseline::baselines, class_of_label,
@@ -44,10 +44,13 @@ pub fn train_classifier(
         .map(|(row, shares)| fitter.top(row, shares))
         .collect();
     let plain_outcomes: Vec<Outcome> = plain.iter().map(|(_, outcome)| *outcome).collect();
-    let (calibration, error) = calibrate(&plain_outcomes)?;
+    let (calibration, error) = calibrate(&plain_outcomes, &fitter.groups)?;
     let benign = classes.iter().position(|class| class.benign);
     let given_threat = benign
-        .map(|benign| calibrate(&fitter.given_threat(&held_out, benign)))
+        .map(|benign| {
+            let (outcomes, groups) = fitter.given_threat(&held_out, benign);
+            calibrate(&outcomes, &groups)
+        })
         .transpose()?;
 
     let names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
@@ -287,7 +290,7 @@ impl<'a> Fitter<'a> {
     }
 
     /// The same for attacks alone, with the benign class out of the question.
-    fn given_threat(&self, held_out: &[Vec<f64>], benign: usize) -> Vec<Outcome> {
+    fn given_threat(&self, held_out: &[Vec<f64>], benign: usize) -> (Vec<Outcome>, Vec<u32>) {
         held_out
             .iter()
             .enumerate()
@@ -301,14 +304,14 @@ impl<'a> Fitter<'a> {
                         *share /= sum;
                     }
                 }
-                self.top(row, &shares).1
+                (self.top(row, &shares).1, self.groups[row])
             })
-            .collect()
+            .unzip()
     }
 }
 
 /// An isotonic map of the confidence with its error on outcomes it was not fitted to.
-fn calibrate(outcomes: &[Outcome]) -> Result<(Calibration, f64), LifecycleError> {
+fn calibrate(outcomes: &[Outcome], groups: &[u32]) -> Result<(Calibration, f64), LifecycleError> {
     let right = outcomes.iter().filter(|outcome| outcome.positive).count();
     if right == 0 || right == outcomes.len() {
         // Nothing was ever wrong (or right): there is no curve to fit.
@@ -317,22 +320,8 @@ fn calibrate(outcomes: &[Outcome]) -> Result<(Calibration, f64), LifecycleError>
             metrics::expected_calibration_error(outcomes),
         ));
     }
-    let (mut even, mut odd) = (Vec::new(), Vec::new());
-    for (index, outcome) in outcomes.iter().enumerate() {
-        if index % 2 == 0 {
-            even.push(*outcome);
-        } else {
-            odd.push(*outcome);
-        }
-    }
-    let mut held = Vec::with_capacity(outcomes.len());
-    for (fit_on, measure_on) in [(&even, &odd), (&odd, &even)] {
-        let map = calibration::fit_isotonic(fit_on).unwrap_or(Calibration::Identity);
-        held.extend(measure_on.iter().map(|o: &Outcome| Outcome {
-            score: map.apply(o.score),
-            ..*o
-        }));
-    }
-    let error = metrics::expected_calibration_error(&held);
+    let error = cross_fitted_error(outcomes, groups, |half| {
+        Ok(calibration::fit_isotonic(half).unwrap_or(Calibration::Identity))
+    })?;
     Ok((calibration::fit_isotonic(outcomes)?, error))
 }

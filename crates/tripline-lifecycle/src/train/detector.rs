@@ -13,8 +13,8 @@ use tripline_forest::{
 };
 
 use super::{
-    FOLDS, Provenance, Trained, background_rows, choose_columns, feature_names, refuse,
-    row_weights, schema_ref, training,
+    FOLDS, Provenance, Trained, background_rows, choose_columns, cross_fitted_error, feature_names,
+    refuse, row_weights, schema_ref, training,
 };
 use crate::{
     LabelledRows, LifecycleError, Report,
@@ -54,10 +54,10 @@ pub fn train_detector(
         fitter.attack_share(),
         novel_share.min(CALIBRATION_NOVEL_SHARE),
     );
-    let (calibration, method) = calibrate(&expected)?;
+    let (calibration, method) = calibrate(&expected, &held_out.groups())?;
     let calibrated = apply(&calibration, &expected);
     let threshold = described(&recipe.threshold, calibration.apply(threshold_score));
-    let error = cross_fitted_error(&expected, method)?;
+    let error = method_error(&expected, &held_out.groups(), method)?;
 
     let types = held_out.types(&calibration, threshold.value);
     let curve = metrics::curve(&calibrated);
@@ -334,6 +334,7 @@ impl<'a> Fitter<'a> {
                 score: model.link().probabilities(&[margin])[1],
                 label: self.labels[row].to_owned(),
                 benign: self.benign[row],
+                group: self.groups[row],
                 novel: novel(row),
             })
             .collect())
@@ -344,6 +345,8 @@ struct HeldOutScore {
     score: f64,
     label: String,
     benign: bool,
+    /// Rows with equal vectors have the same.
+    group: u32,
     novel: bool,
 }
 
@@ -352,6 +355,10 @@ struct HeldOut {
 }
 
 impl HeldOut {
+    fn groups(&self) -> Vec<u32> {
+        self.scores.iter().map(|score| score.group).collect()
+    }
+
     /// Weighs the scores so that attacks have the given share, and what is novel the given share
     /// of both attacks and normal traffic; each novel attack type counts the same.
     fn outcomes(&self, attack_share: f64, novel_share: f64) -> Vec<Outcome> {
@@ -485,12 +492,16 @@ impl Method {
     }
 }
 
-/// Calibration error up to which the smooth map is taken: it keeps the order of all scores,
-/// where isotonic regression makes ties.
+/// Calibration error up to which the map with three parameters is taken without looking further.
 const GOOD_ENOUGH: f64 = 0.02;
 
-fn calibrate(outcomes: &[Outcome]) -> Result<(Calibration, Method), LifecycleError> {
-    let method = if cross_fitted_error(outcomes, Method::Beta)? <= GOOD_ENOUGH {
+fn calibrate(
+    outcomes: &[Outcome],
+    groups: &[u32],
+) -> Result<(Calibration, Method), LifecycleError> {
+    let beta = method_error(outcomes, groups, Method::Beta)?;
+    let is_beta = beta <= GOOD_ENOUGH || beta <= method_error(outcomes, groups, Method::Isotonic)?;
+    let method = if is_beta {
         Method::Beta
     } else {
         Method::Isotonic
@@ -498,20 +509,12 @@ fn calibrate(outcomes: &[Outcome]) -> Result<(Calibration, Method), LifecycleErr
     Ok((method.fit(outcomes)?, method))
 }
 
-/// Expected calibration error on outcomes that the map was not fitted to: fitted on every other
-/// one, measured on the rest, both ways.
-fn cross_fitted_error(outcomes: &[Outcome], method: Method) -> Result<f64, LifecycleError> {
-    let (mut even, mut odd) = (Vec::new(), Vec::new());
-    for (index, outcome) in outcomes.iter().enumerate() {
-        if index % 2 == 0 {
-            even.push(*outcome);
-        } else {
-            odd.push(*outcome);
-        }
-    }
-    let mut held = apply(&method.fit(&even)?, &odd);
-    held.extend(apply(&method.fit(&odd)?, &even));
-    Ok(metrics::expected_calibration_error(&held))
+fn method_error(
+    outcomes: &[Outcome],
+    groups: &[u32],
+    method: Method,
+) -> Result<f64, LifecycleError> {
+    cross_fitted_error(outcomes, groups, |half| method.fit(half))
 }
 
 fn apply(calibration: &Calibration, outcomes: &[Outcome]) -> Vec<Outcome> {

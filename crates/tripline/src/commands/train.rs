@@ -330,7 +330,7 @@ fn write_overview(
 ) -> anyhow::Result<()> {
     let made = if opened_sealed {
         "Made by `tripline train --all --final` from the public data sets (`TRIPLINE_DATA`); the \
-         sealed sets were opened once, by that command."
+         sealed sets were opened by that command alone."
     } else {
         "Made by `tripline train --all` from the public data sets (`TRIPLINE_DATA`); the sealed \
          sets were not opened."
