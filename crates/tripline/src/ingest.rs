@@ -196,6 +196,15 @@ fn in_order(
     Ok(())
 }
 
+/// The class that a verdict comes to when it is compared with a label, and how sure it is of it:
+/// what a detector lets pass counts as the classifier's benign class.
+pub(crate) fn class_given(verdict: &Verdict, benign: Option<usize>) -> Option<(usize, f64)> {
+    match (&verdict.threat, verdict.attack) {
+        (Some(threat), None) => benign.map(|class| (class, 1.0 - threat.probability)),
+        (_, attack) => attack.map(|attack| (attack.class, attack.confidence)),
+    }
+}
+
 /// Rows that were not judged, the first ones kept for the report.
 #[derive(Debug, Default)]
 pub struct Rejections {

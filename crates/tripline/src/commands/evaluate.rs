@@ -49,11 +49,7 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
                     unlabelled += 1;
                     continue;
                 };
-                let class = match (&verdict.threat, verdict.attack) {
-                    // What a detector lets pass counts as the benign class.
-                    (Some(threat), None) => benign.map(|class| (class, 1.0 - threat.probability)),
-                    (_, attack) => attack.map(|attack| (attack.class, attack.confidence)),
-                };
+                let class = ingest::class_given(verdict, benign);
                 cases.push(Case {
                     label: text.to_owned(),
                     is_attack: !is_benign,

@@ -8,6 +8,8 @@ use tripline_forest::metrics::{BinaryCounts, Confusion};
 use tripline_lifecycle::class_of_label;
 use utoipa::ToSchema;
 
+use crate::ingest::class_given;
+
 /// Bins of the threat probability, from which the area under the ROC curve is taken. Scores that
 /// share a bin count as equal, which moves the area by less than the share of pairs inside a bin.
 const SCORE_BINS: usize = 1 << 16;
@@ -127,11 +129,7 @@ impl Comparison {
         if let Some(classifier) = &mut self.classifier {
             let actual = class_of_label(pipeline.schema(), text)
                 .and_then(|name| classifier.classes.iter().position(|class| class == name));
-            // What a detector lets pass counts as the benign class.
-            let given = match (verdict.threat, verdict.attack) {
-                (Some(_), None) => classifier.benign,
-                (_, attack) => attack.map(|attack| attack.class),
-            };
+            let given = class_given(verdict, classifier.benign).map(|(class, _)| class);
             if let (Some(actual), Some(given)) = (actual, given) {
                 classifier.confusion.add(actual, given);
             }
