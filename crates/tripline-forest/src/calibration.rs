@@ -229,7 +229,7 @@ pub fn fit_isotonic(outcomes: &[Outcome]) -> Result<Calibration, ForestError> {
 /// Fits centred isotonic regression (Oron & Flournoy 2017): each pooled block is one corner at
 /// its mean score. Where isotonic regression is flat, this rises, so that it keeps the order of
 /// all scores and a decision line can lie anywhere between them. Beyond the outermost centres
-/// the line goes half of the way that is left to certainty.
+/// the line goes half of the way that is left to certainty; a block that is certain stays so.
 pub fn fit_centred_isotonic(outcomes: &[Outcome]) -> Result<Calibration, ForestError> {
     let blocks = pooled_blocks(outcomes)?;
     let (mut scores, mut probabilities) = (Vec::new(), Vec::new());

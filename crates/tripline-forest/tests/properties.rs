@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use tripline_forest::{
     ColumnKind, Ensemble, Link, Matrix, Node, Split, SplitMix64, TrainingSet,
     arrays::Caps,
+    calibration::{self, Outcome},
     fast::Compiled,
     forest::{self, Criterion, ForestParams, MaxFeatures, TreeParams},
     gbdt::{self, GbdtParams},
@@ -392,5 +393,46 @@ proptest! {
             let mut scratch = compiled.scratch();
             compiled.explain(&row_of(&matrix, 0), 0, &mut scratch);
         }
+    }
+}
+
+#[test]
+fn centred_isotonic_regression_rises_where_isotonic_regression_is_flat() {
+    let mut state = 7_u64;
+    let mut random = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let outcomes: Vec<Outcome> = (0..4000)
+        .map(|_| {
+            let score = random();
+            Outcome {
+                score,
+                positive: random() < score * score,
+                weight: 1.0,
+            }
+        })
+        .collect();
+    let centred = calibration::fit_centred_isotonic(&outcomes).unwrap();
+    centred.check().unwrap();
+    let mut scores: Vec<f64> = outcomes.iter().map(|outcome| outcome.score).collect();
+    scores.sort_unstable_by(f64::total_cmp);
+    let probabilities: Vec<f64> = scores.iter().map(|score| centred.apply(*score)).collect();
+    assert!(probabilities.iter().all(|p| (0.0..=1.0).contains(p)));
+    // Certainty is the one place where nothing is left to rise to.
+    let rises =
+        |pair: &[f64]| pair[0] < pair[1] || pair[0] == pair[1] && pair[0] * (1.0 - pair[0]) == 0.0;
+    assert!(
+        probabilities.windows(2).all(rises),
+        "two scores became one probability"
+    );
+    // It is as well calibrated as the flat one, to the width of a block.
+    for (score, probability) in scores.iter().zip(&probabilities) {
+        assert!(
+            (probability - score * score).abs() < 0.15,
+            "{score}: {probability}"
+        );
     }
 }

@@ -71,7 +71,7 @@ async fn a_file_that_is_no_table_is_refused() {
 async fn a_file_of_another_shape_is_refused_before_memory_is_taken() {
     let columns: Vec<String> = (0..10_000).map(|index| format!("column{index}")).collect();
     check_refused("wide.csv", columns.join(",") + "\n", 400, "at most").await;
-    let huge = "x".repeat(40 << 20);
+    let huge = "x".repeat(100 << 20);
     check_refused(
         "field.csv",
         format!("duration,protocol_type\n\"{huge}\",tcp\n"),
@@ -80,7 +80,7 @@ async fn a_file_of_another_shape_is_refused_before_memory_is_taken() {
     )
     .await;
     check_refused("header.csv", huge, 400, "").await;
-    check_refused("large.csv", "x".repeat(65 << 20), 413, "larger than").await;
+    check_refused("large.csv", "x".repeat(129 << 20), 413, "larger than").await;
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ impl Api {
         });
         let config = AppConfig {
             full_list_rows: 1000,
-            max_upload_bytes: 64 << 20,
+            max_upload_bytes: 128 << 20,
             workers: 2,
             reports_dir: models_dir.to_owned(),
             allowed_hosts: Vec::new(),
