@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use tripline_features::synthetic;
 
-use super::serve::{Server, stop_signal};
+use super::serve::{Server, runtime, stop_signal};
 use crate::{cli::DemoArgs, data};
 
 /// How often a running upload is asked about.
@@ -25,9 +25,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("tripline-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let files = demo_files(args, &folder)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let server = Server::start(&args.serve).await?;
         let url = server.url.clone();

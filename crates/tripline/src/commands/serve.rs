@@ -23,9 +23,7 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let server = Server::start(args).await?;
         writeln!(std::io::stdout(), "listening on {}", server.url)?;
@@ -34,6 +32,15 @@ pub(super) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     // Work on blocking threads has its own patience; a hanging client must not keep the process.
     runtime.shutdown_timeout(SHUTDOWN_PATIENCE);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The threads that answer requests. One processor is left to the thread that writes scores, which
+/// all requests wait for.
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors().saturating_sub(1).max(1))
+        .enable_all()
+        .build()
 }
 
 /// A server that listens but does not answer yet.
