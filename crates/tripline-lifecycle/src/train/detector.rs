@@ -32,7 +32,7 @@ const MIN_TYPE_ROWS: usize = 100;
 /// Share of what the model has never seen, among attacks and among normal rows, for which
 /// probabilities are calibrated. The threshold is chosen for a harsher world, because a missed
 /// attack costs more than a probability that is a little off.
-const CALIBRATION_NOVEL_SHARE: f64 = 0.2;
+const CALIBRATION_NOVEL_SHARE: f64 = 0.1;
 
 /// Trains a detector on labelled rows.
 pub fn train_detector(
