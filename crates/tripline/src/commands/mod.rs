@@ -84,9 +84,18 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
         if let Some(IngestError::Receiver(error)) = cause.downcast_ref::<IngestError>() {
             return is_closed_pipe(error);
         }
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        // Two libraries do not name it as their source.
+        let kind = if let Some(error) = cause.downcast_ref::<csv::Error>() {
+            match error.kind() {
+                csv::ErrorKind::Io(error) => Some(error.kind()),
+                _ => None,
+            }
+        } else if let Some(error) = cause.downcast_ref::<serde_json::Error>() {
+            error.io_error_kind()
+        } else {
+            cause.downcast_ref().map(std::io::Error::kind)
+        };
+        kind == Some(std::io::ErrorKind::BrokenPipe)
     })
 }
 
