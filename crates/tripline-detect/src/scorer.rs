@@ -58,10 +58,16 @@ impl Workspace {
         );
     }
 
-    /// Class probabilities of all rows.
-    fn probabilities(&mut self) -> impl Iterator<Item = Vec<f64>> {
+    /// Finds the margins of all rows and outputs, without contributions.
+    fn measure(&mut self) {
         let compiled = self.model.compiled();
         compiled.margins(&mut self.scratch, &mut self.margins);
+    }
+
+    /// Class probabilities of all rows.
+    fn probabilities(&mut self) -> impl Iterator<Item = Vec<f64>> {
+        self.measure();
+        let compiled = self.model.compiled();
         self.margins
             .chunks(compiled.ensemble().outputs())
             .map(|margins| compiled.link().probabilities(margins))
@@ -136,7 +142,12 @@ impl Scorer {
         let mut suspects: Vec<usize> = (0..verdicts.len()).collect();
         if let Some(detector) = &mut self.detector {
             detector.load(values.chunks(width));
-            detector.explain(0, &suspects);
+            let explains = self.reasons > 0;
+            if explains {
+                detector.explain(0, &suspects);
+            } else {
+                detector.measure();
+            }
             for (position, verdict) in verdicts.iter_mut().enumerate() {
                 let probability = detector
                     .model
@@ -145,7 +156,9 @@ impl Scorer {
                     probability,
                     is_threat: probability >= detector.model.threshold(),
                 });
-                verdict.reasons = detector.strongest(position, Stage::Detector, self.reasons);
+                if explains {
+                    verdict.reasons = detector.strongest(position, Stage::Detector, self.reasons);
+                }
             }
             suspects.retain(|row| verdicts[*row].is_threat());
         }
@@ -172,7 +185,7 @@ impl Scorer {
                 named: names.get(position).copied().flatten(),
             });
         }
-        if !given_threat {
+        if !given_threat && self.reasons > 0 {
             let outputs = classifier.model.compiled().ensemble().outputs();
             for output in 0..outputs {
                 // A model of two classes has one output for both.

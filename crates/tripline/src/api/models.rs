@@ -122,11 +122,7 @@ impl ModelBody {
             validation_results: manifest.metrics.clone(),
             file_size_bytes: file.bytes,
             expected_features: manifest.features.clone(),
-            class_labels: manifest
-                .classes
-                .iter()
-                .map(|class| class.name.clone())
-                .collect(),
+            class_labels: class_labels(file),
             preprocessing_notes: notes(file),
             created_at: rfc3339(file.created_at),
             uploaded_by: None,
@@ -142,6 +138,11 @@ fn notes(file: &ModelFile) -> String {
          or by index in the sorted vocabulary; missing values are allowed",
         schema.name, schema.version
     )
+}
+
+fn class_labels(file: &ModelFile) -> Vec<String> {
+    let classes = &file.model.manifest().classes;
+    classes.iter().map(|class| class.name.clone()).collect()
 }
 
 fn id_of(file: &ModelFile) -> String {
@@ -396,11 +397,7 @@ pub(crate) async fn profile(
         model_type: type_name(role),
         profile: Profile {
             expected_features: manifest.features.clone(),
-            class_labels: manifest
-                .classes
-                .iter()
-                .map(|class| class.name.clone())
-                .collect(),
+            class_labels: class_labels(file),
             preprocessing_notes: notes(file),
         },
     }))

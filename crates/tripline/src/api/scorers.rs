@@ -1,5 +1,5 @@
-//! Scorers kept between requests. A scorer holds the memory that makes judging fast and knows
-//! verdicts it has given, so making one for each request would cost more than the judging.
+//! Scorers kept between requests. A scorer holds the memory that makes judging fast, so making one
+//! for each request would cost more than the judging.
 
 use std::{
     collections::HashMap,

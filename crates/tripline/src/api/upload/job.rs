@@ -61,17 +61,17 @@ pub(super) fn run(
     let judged = sink
         .judge_all(source)
         .and_then(|summary| check(summary, &sink.rejections));
+    let status = if judged.is_ok() {
+        BatchStatus::Complete
+    } else {
+        BatchStatus::Failed
+    };
     let failure = judged.as_ref().err().map(|error| error.detail().to_owned());
     let report = ReportBody {
         batch_id: task.reservation.batch().to_string(),
         file_name: task.file_name.clone(),
         uploaded_at: rfc3339(created_at),
-        status: if failure.is_some() {
-            BatchStatus::Failed
-        } else {
-            BatchStatus::Complete
-        }
-        .name(),
+        status: status.name(),
         schema: Some(schema.clone()),
         models: model_names(&judge),
         rows_read: sink.next + sink.rejected,
@@ -89,11 +89,7 @@ pub(super) fn run(
         labelled: sink.comparison.figures(),
     };
     let end = BatchEnd {
-        status: if failure.is_some() {
-            BatchStatus::Failed
-        } else {
-            BatchStatus::Complete
-        },
+        status,
         finished_at: state.now(),
         progress: report.progress(task.reservation.progress().read().bytes_read),
         schema: Some(schema),
