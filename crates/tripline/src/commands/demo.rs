@@ -1,21 +1,18 @@
 use std::{
     fs::File,
-    io::{BufRead, BufReader, BufWriter, Read, Write},
-    net::{SocketAddr, TcpStream},
+    io::{BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
 };
 
-use anyhow::{Context, bail};
-use serde_json::Value;
+use anyhow::Context;
 use tripline_features::synthetic;
 
-use super::serve::{Server, runtime, stop_signal};
+use super::{
+    client,
+    serve::{Server, runtime, stop_signal},
+};
 use crate::{cli::DemoArgs, data};
-
-/// How often a running upload is asked about.
-const POLL: Duration = Duration::from_millis(50);
 
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.write_csv {
@@ -109,14 +106,17 @@ fn copy_part(from: &Path, to: &Path, rows: usize, has_header: bool) -> anyhow::R
 }
 
 fn upload_all(url: &str, files: &[PathBuf]) -> anyhow::Result<()> {
-    let address: SocketAddr = url.trim_start_matches("http://").parse()?;
+    let address = url.trim_start_matches("http://");
     let mut out = std::io::stdout();
     for path in files {
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        let report = upload(address, &name, &std::fs::read(path)?)?;
+        let file = std::fs::read(path)?;
+        let (accepted, _) = client::run_job(address, "/api/v1/upload/csv", &name, &file)?;
+        let report_url = accepted["report_url"].as_str().unwrap_or_default();
+        let report = client::get(address, report_url)?;
         let count = |key: &str| report[key].as_u64().unwrap_or(0);
         writeln!(
             out,
@@ -131,57 +131,4 @@ fn upload_all(url: &str, files: &[PathBuf]) -> anyhow::Result<()> {
         "\n  Dashboard: {url}/\n  API:       {url}/docs\n\nCtrl-C stops it."
     )?;
     Ok(out.flush()?)
-}
-
-/// Sends a file as a browser does and waits for its report.
-fn upload(address: SocketAddr, name: &str, bytes: &[u8]) -> anyhow::Result<Value> {
-    const BOUNDARY: &str = "tripline-demo-5e1f0c";
-    let mut form = format!(
-        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
-         Content-Type: text/csv\r\n\r\n"
-    )
-    .into_bytes();
-    form.extend_from_slice(bytes);
-    form.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
-    let head = format!(
-        "POST /api/v1/upload/csv?mode=job HTTP/1.0\r\nHost: {address}\r\n\
-         Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {}\r\n\r\n",
-        form.len()
-    );
-    let accepted = request(address, &head, &form)?;
-    let text = |key: &str| accepted[key].as_str().unwrap_or_default().to_owned();
-    while get(address, &text("status_url"))?["status"] == "running" {
-        std::thread::sleep(POLL);
-    }
-    get(address, &text("report_url"))
-}
-
-fn get(address: SocketAddr, path: &str) -> anyhow::Result<Value> {
-    request(
-        address,
-        &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n"),
-        &[],
-    )
-}
-
-/// One request over HTTP/1.0, whose answers end with the connection: no more of a client is
-/// needed to talk to a server in the same process.
-fn request(address: SocketAddr, head: &str, body: &[u8]) -> anyhow::Result<Value> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .context("the server's answer has no body")?;
-    let body: Value = serde_json::from_str(body).context("the server's answer is no JSON")?;
-    if !head
-        .split(' ')
-        .nth(1)
-        .is_some_and(|status| status.starts_with('2'))
-    {
-        bail!("the server refused the records: {}", body["detail"]);
-    }
-    Ok(body)
 }

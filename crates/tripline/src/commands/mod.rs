@@ -4,6 +4,7 @@
 //! 4 no model fits.
 
 mod bench;
+mod client;
 mod demo;
 mod evaluate;
 mod explain;

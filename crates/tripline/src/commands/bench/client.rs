@@ -1,17 +1,17 @@
 //! A client that measures: as little as HTTP/1.1 needs, so that its own work does not show.
 
 use std::{
-    io::{Read, Write},
-    net::TcpStream,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-const BOUNDARY: &str = "tripline-bench-5e1f0c";
+use crate::commands::client;
+
+/// Name of every file that is sent.
+const FILE_NAME: &str = "bench.csv";
 /// Largest answer to a list of rows.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
@@ -42,76 +42,29 @@ impl Target {
 
     /// Sends one row on a new connection.
     pub(super) fn post_once(&self, body: &str) -> anyhow::Result<()> {
-        let head = format!(
-            "Content-Type: application/json\r\nContent-Length: {}",
-            body.len()
-        );
-        self.request("POST", self.score, &head, body.as_bytes())?;
+        client::request(
+            &self.address,
+            "POST",
+            self.score,
+            "application/json",
+            body.as_bytes(),
+        )?;
         Ok(())
     }
 
     /// Uploads a file and reads the whole answer; how many seconds that took.
     pub(super) fn upload(&self, file: &[u8]) -> anyhow::Result<f64> {
         let begun = Instant::now();
-        self.send_file(self.upload, file)?;
+        client::send_file(&self.address, self.upload, FILE_NAME, file)?;
         Ok(begun.elapsed().as_secs_f64())
     }
 
     /// Uploads a file as a job and waits for its end; how many seconds that took.
     pub(super) fn upload_as_job(&self, file: &[u8]) -> anyhow::Result<f64> {
         let begun = Instant::now();
-        let answer = self.send_file(&format!("{}?mode=job", self.upload), file)?;
-        let path = serde_json::from_str::<Value>(&answer)?["status_url"]
-            .as_str()
-            .context("the answer names no job")?
-            .to_owned();
-        loop {
-            let job: Value = serde_json::from_str(&self.request("GET", &path, "", &[])?)?;
-            match job["status"].as_str() {
-                Some("complete") => return Ok(begun.elapsed().as_secs_f64()),
-                Some("running") => std::thread::sleep(Duration::from_millis(5)),
-                _ => bail!("the job ended as {job}"),
-            }
-        }
-    }
-
-    fn send_file(&self, path: &str, file: &[u8]) -> anyhow::Result<String> {
-        let mut form = format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"bench.csv\"\r\n\
-             Content-Type: text/csv\r\n\r\n"
-        )
-        .into_bytes();
-        form.extend_from_slice(file);
-        form.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
-        let head = format!(
-            "Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {}",
-            form.len()
-        );
-        self.request("POST", path, &head, &form)
-    }
-
-    fn request(&self, method: &str, path: &str, head: &str, body: &[u8]) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect(&self.address)
-            .with_context(|| format!("cannot reach {}", self.address))?;
-        let separator = if head.is_empty() { "" } else { "\r\n" };
-        write!(
-            stream,
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\n{head}{separator}\r\n",
-            self.address
-        )?;
-        stream.write_all(body)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer
-            .split_once("\r\n\r\n")
-            .context("an answer without a body")?;
-        let status = head.split(' ').nth(1).unwrap_or_default();
-        ensure!(
-            status.starts_with('2'),
-            "{} answered {status}: {body}",
-            self.address
-        );
-        Ok(body.to_owned())
+        let (_, job) = client::run_job(&self.address, self.upload, FILE_NAME, file)?;
+        ensure!(job["status"] == "complete", "the job ended as {job}");
+        Ok(begun.elapsed().as_secs_f64())
     }
 }
 
