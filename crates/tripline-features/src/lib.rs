@@ -38,6 +38,7 @@ mod error;
 mod field;
 mod json;
 pub mod label;
+pub mod live;
 mod notes;
 pub mod policy;
 mod rejection;

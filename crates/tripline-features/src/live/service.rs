@@ -1,0 +1,1 @@
+pub fn service_of() {}
