@@ -45,6 +45,7 @@ mod rejection;
 mod schema;
 pub mod synthetic;
 mod vector;
+mod windows;
 
 pub use columns::{ColumnMap, match_schema};
 pub use csv_rows::{CsvLimits, CsvRows, RowBatch};

@@ -9,14 +9,13 @@
 mod attacks;
 mod normal;
 mod traffic;
-mod windows;
 
 use std::io::{self, Write};
 
 use crate::schema::{FeatureKind, nsl_kdd};
 use crate::vector::{FeatureValue, FeatureVector, display_value};
+use crate::windows::{Outcome, Seen, Windows};
 use traffic::{Connection, Traffic};
-use windows::Windows;
 
 /// A generated record and what it is.
 #[derive(Debug, Clone)]
@@ -37,7 +36,7 @@ pub struct SyntheticRecord {
 #[derive(Debug, Clone)]
 pub struct SyntheticRecords {
     traffic: Traffic,
-    windows: Windows,
+    windows: Windows<u32>,
 }
 
 impl SyntheticRecords {
@@ -57,7 +56,7 @@ impl Iterator for SyntheticRecords {
         let connection = self.traffic.next_connection();
         let label = connection.label;
         let mut values = own_values(&connection);
-        self.windows.observe(&connection, &mut values);
+        values.extend(self.windows.observe(seen(&connection)));
         debug_assert_eq!(values.len(), nsl_kdd().len());
         Some(SyntheticRecord {
             vector: FeatureVector::new(values),
@@ -88,6 +87,21 @@ pub fn write_csv<W: Write>(seed: u64, rows: usize, mut out: W) -> io::Result<()>
         writeln!(out, "{}", record.label)?;
     }
     out.flush()
+}
+
+/// What the windows need to know of a connection.
+fn seen(connection: &Connection) -> Seen<u32> {
+    Seen {
+        at_micros: (connection.at * 1e6).round() as i64,
+        host: connection.destination,
+        service: category(2, connection.service) as u8,
+        source_port: connection.source_port,
+        outcome: match connection.flag {
+            "S0" | "S1" | "S2" | "S3" | "SH" => Outcome::SynError,
+            "REJ" | "RSTO" | "RSTOS0" | "RSTR" => Outcome::RejectError,
+            _ => Outcome::Fine,
+        },
+    }
 }
 
 /// The first 22 features: what the connection itself shows.

@@ -58,7 +58,7 @@ impl FlowKey {
     }
 
     /// Seen from the other end.
-    pub(crate) fn reversed(self) -> Self {
+    pub fn reversed(self) -> Self {
         Self {
             source: self.destination,
             destination: self.source,

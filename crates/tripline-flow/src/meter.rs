@@ -94,6 +94,8 @@ pub struct Record {
     pub key: FlowKey,
     /// What it was.
     pub connection: Connection,
+    /// When that was known: at its last packet, or when nothing more was to be expected.
+    pub at_micros: i64,
 }
 
 /// What became of packets and flows.
@@ -270,8 +272,20 @@ impl Meter {
         self.tell(events);
     }
 
-    /// Ends everything that goes on.
+    /// Ends everything that goes on: first the connections, in the order in which they would have
+    /// been given up, then the flows, in the order of their first packets.
     pub fn finish(&mut self, events: &mut Vec<Event>) {
+        let start = events.len();
+        let sequence = self.sequence;
+        for table in &mut self.tables {
+            table.end_connections(sequence, events);
+        }
+        if let Some(ended) = events.get_mut(start..) {
+            ended.sort_by_key(|event| match &event.what {
+                What::Record(record) => record.at_micros,
+                What::Young(..) | What::Ended(_) => i64::MAX,
+            });
+        }
         self.tables
             .par_iter_mut()
             .zip(&mut self.told)

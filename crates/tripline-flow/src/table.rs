@@ -207,6 +207,7 @@ impl Table {
         self.recency.remove(place);
         self.wheel.cancel(place);
         self.entries[place as usize].body = Body::Vacant;
+        self.entries[place as usize].connection = None;
         self.free.push(place);
         self.used -= Self::ENTRY_BYTES;
     }
@@ -367,7 +368,15 @@ impl Table {
             && connection.is_over()
             && !was_over
         {
-            self.record(at, connection, placed.sequence, out);
+            let now = placed.packet.time_micros;
+            self.record(at, connection, now, placed.sequence, out);
+        }
+    }
+
+    /// Gives up every connection that goes on.
+    pub(crate) fn end_connections(&mut self, sequence: u64, out: &mut Vec<Event>) {
+        for at in 0..self.entries.len() {
+            self.end_connection(at, sequence, out);
         }
     }
 
@@ -375,13 +384,21 @@ impl Table {
         if let Some(connection) = &mut self.entries[at].connection
             && !connection.is_over()
         {
+            let when = connection.deadline();
             connection.end();
             let connection = *connection;
-            self.record(at, connection, sequence, out);
+            self.record(at, connection, when, sequence, out);
         }
     }
 
-    fn record(&mut self, at: usize, connection: Connection, sequence: u64, out: &mut Vec<Event>) {
+    fn record(
+        &mut self,
+        at: usize,
+        connection: Connection,
+        at_micros: i64,
+        sequence: u64,
+        out: &mut Vec<Event>,
+    ) {
         let entry = &self.entries[at];
         let flow = match &entry.body {
             Body::First { id, .. } => Some(*id),
@@ -399,6 +416,7 @@ impl Table {
                 flow,
                 key,
                 connection,
+                at_micros,
             }),
         });
     }
