@@ -23,6 +23,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Judge the rows of a CSV file.
     Score(ScoreArgs),
+    /// Judge the flows of capture files.
+    Scan(ScanArgs),
     /// Judge one row of a CSV file and show every contribution.
     Explain(ExplainArgs),
     /// Judge a labelled CSV file and report how good the models are.
@@ -118,6 +120,16 @@ pub struct ScoreArgs {
     /// Print the summary as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Models.
+    #[command(flatten)]
+    pub models: ModelsFolder,
+}
+
+/// Options of `scan`.
+#[derive(Debug, Args)]
+pub struct ScanArgs {
+    /// Captures.
+    pub files: Vec<PathBuf>,
     /// Models.
     #[command(flatten)]
     pub models: ModelsFolder,

@@ -28,3 +28,4 @@ pub mod data;
 pub mod ingest;
 pub mod model_files;
 mod output;
+mod sensor;

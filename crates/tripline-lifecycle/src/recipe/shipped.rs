@@ -56,7 +56,7 @@ pub const ORIGIN_V3: [&str; 10] = [
 ];
 
 /// Features of `nsl-kdd` that headers and a two-second window reveal.
-pub const NSL_LIVE: [&str; 19] = [
+pub const NSL_LIVE: [&str; 18] = [
     "duration",
     "protocol_type",
     "service",
@@ -66,7 +66,6 @@ pub const NSL_LIVE: [&str; 19] = [
     "land",
     "wrong_fragment",
     "urgent",
-    "logged_in",
     "count",
     "srv_count",
     "serror_rate",

@@ -9,6 +9,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod models;
+mod scan;
 mod score;
 mod serve;
 mod train;
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> ExitCode {
     start_log(cli.log_json);
     let result = match cli.command {
         Command::Score(args) => score::run(&args),
+        Command::Scan(args) => scan::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Train(args) => train::run(&args),

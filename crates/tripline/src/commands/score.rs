@@ -149,7 +149,7 @@ fn chosen_format(args: &ScoreArgs) -> anyhow::Result<Format> {
 }
 
 /// The file with a progress bar over its bytes, or standard input.
-fn open_input(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
+pub(super) fn open_input(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdin()));
     }

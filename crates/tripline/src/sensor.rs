@@ -1,0 +1,231 @@
+//! From packets to judged flows: one thread reads and decodes, the processors meter and judge
+//! batch by batch, and the caller receives flows in an order that depends on the packets only.
+
+mod judges;
+mod reading;
+
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use tripline_detect::{DetectError, ModelSet};
+use tripline_features::live::nsl_kdd::Connections;
+use tripline_flow::{Event, Flow, Meter, MeterConfig, MeterCounts, What, Young};
+use tripline_wire::{CaptureError, CaptureReader, Causes, DecodeOptions, FragmentCounts, Packet};
+
+pub(crate) use judges::{Judges, Opinion};
+
+/// Packets that go through the stages together.
+const BATCH_PACKETS: usize = 16 * 1024;
+/// Batches that wait between reading and metering.
+const QUEUE: usize = 2;
+
+/// How packets become judged flows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SensorConfig {
+    /// How frames are read.
+    pub(crate) decode: DecodeOptions,
+    /// How packets are metered.
+    pub(crate) meter: MeterConfig,
+}
+
+/// Whether a flow goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It does; a later verdict under the same identity supersedes this one.
+    Early(Young),
+    /// It does not.
+    Final,
+}
+
+/// A flow with its features and what is thought of it.
+#[derive(Debug)]
+pub(crate) struct JudgedFlow {
+    /// The flow.
+    pub(crate) flow: Box<Flow>,
+    /// Whether it goes on.
+    pub(crate) stage: Stage,
+    /// Its values in the `cicflow` schema.
+    pub(crate) cicflow: Vec<f64>,
+    /// Its values in the `nsl-kdd` schema, if KDD has a record for it.
+    pub(crate) nsl_kdd: Option<Vec<f64>>,
+    /// The opinions on them.
+    pub(crate) opinions: Vec<Opinion>,
+}
+
+/// What became of everything that was read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SensorCounts {
+    /// Frames read.
+    pub(crate) frames: u64,
+    /// Frames of which only the beginning was captured.
+    pub(crate) cut_short: u64,
+    /// What could not be decoded.
+    pub(crate) causes: Causes,
+    /// Fragments.
+    pub(crate) fragments: FragmentCounts,
+    /// Packets and flows.
+    pub(crate) meter: MeterCounts,
+}
+
+/// Turns batches of packets into judged flows.
+#[derive(Debug)]
+pub(crate) struct Sensor {
+    meter: Meter,
+    connections: Connections,
+    judges: Judges,
+    events: Vec<Event>,
+}
+
+/// Why a capture could not be judged to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SensorError {
+    /// It could not be read.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// No model fits flows.
+    #[error(transparent)]
+    Models(#[from] DetectError),
+    /// The receiver of flows gave up.
+    #[error(transparent)]
+    Receiver(anyhow::Error),
+    /// A thread ended without a result.
+    #[error("the thread that reads the capture stopped unexpectedly")]
+    Reader,
+}
+
+impl Sensor {
+    /// Prepares with nothing seen.
+    pub(crate) fn new(config: MeterConfig, judges: Judges) -> Self {
+        Self {
+            meter: Meter::new(config),
+            connections: Connections::new(),
+            judges,
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes packets and appends the flows that are told because of them.
+    pub(crate) fn observe(&mut self, packets: &[Packet], out: &mut Vec<JudgedFlow>) {
+        let mut events = std::mem::take(&mut self.events);
+        self.meter.observe(packets, &mut events);
+        self.take(&mut events, out);
+        self.events = events;
+    }
+
+    /// Says how late it is when no packet does.
+    pub(crate) fn advance(&mut self, now_micros: i64, out: &mut Vec<JudgedFlow>) {
+        let mut events = std::mem::take(&mut self.events);
+        self.meter.advance(now_micros, &mut events);
+        self.take(&mut events, out);
+        self.events = events;
+    }
+
+    /// Ends every flow.
+    pub(crate) fn finish(&mut self, out: &mut Vec<JudgedFlow>) {
+        let mut events = std::mem::take(&mut self.events);
+        self.meter.finish(&mut events);
+        self.take(&mut events, out);
+        self.events = events;
+    }
+
+    /// What became of packets and flows.
+    pub(crate) fn counts(&self) -> MeterCounts {
+        self.meter.counts()
+    }
+
+    /// Who judges.
+    pub(crate) fn judges(&self) -> &Judges {
+        &self.judges
+    }
+
+    /// Windows are counted in the order of events, the rest is done side by side.
+    fn take(&mut self, events: &mut Vec<Event>, out: &mut Vec<JudgedFlow>) {
+        let start = out.len();
+        for event in events.drain(..) {
+            let (flow, stage) = match event.what {
+                What::Record(record) => {
+                    self.connections.observe(&record);
+                    continue;
+                }
+                What::Young(flow, young) => (flow, Stage::Early(young)),
+                What::Ended(flow) => (flow, Stage::Final),
+            };
+            let nsl_kdd = flow.connection.and_then(|connection| {
+                let mut values = Vec::with_capacity(tripline_features::nsl_kdd().len());
+                self.connections
+                    .write(
+                        flow.id,
+                        &flow.key,
+                        &connection,
+                        flow.last_micros,
+                        &mut values,
+                    )
+                    .then_some(values)
+            });
+            if stage == Stage::Final {
+                self.connections.forget(flow.id);
+            }
+            out.push(JudgedFlow {
+                flow,
+                stage,
+                cicflow: Vec::new(),
+                nsl_kdd,
+                opinions: Vec::new(),
+            });
+        }
+        if let Some(new) = out.get_mut(start..) {
+            self.judges.judge(new);
+        }
+    }
+}
+
+/// Judges a whole capture and hands flows over batch by batch. An error of `receive` stops the
+/// reading.
+pub(crate) fn run(
+    mut capture: CaptureReader<'_>,
+    config: SensorConfig,
+    judges: Judges,
+    mut receive: impl FnMut(&mut Vec<JudgedFlow>, &SensorCounts) -> anyhow::Result<()>,
+) -> Result<SensorCounts, SensorError> {
+    let mut sensor = Sensor::new(config.meter, judges);
+    let mut counts = SensorCounts::default();
+    let mut flows = Vec::new();
+    thread::scope(|scope| {
+        let (to_meter, batches) = sync_channel(QUEUE);
+        let (give_back, spare) = sync_channel(QUEUE + 2);
+        let reader =
+            scope.spawn(move || reading::read_all(&mut capture, config.decode, &to_meter, &spare));
+        let mut outcome = Ok(());
+        for reading::Batch {
+            packets,
+            counts: read,
+        } in batches
+        {
+            counts = read;
+            sensor.observe(&packets, &mut flows);
+            counts.meter = sensor.counts();
+            // A full return path only means that the next batch is a new one.
+            let _ = give_back.try_send(packets);
+            outcome = receive(&mut flows, &counts);
+            flows.clear();
+            if outcome.is_err() {
+                // The end of the queue tells the reader.
+                break;
+            }
+        }
+        outcome.map_err(SensorError::Receiver)?;
+        drop(give_back);
+        let read = reader.join().map_err(|_| SensorError::Reader)?;
+        counts = read?;
+        Ok::<(), SensorError>(())
+    })?;
+    sensor.finish(&mut flows);
+    counts.meter = sensor.counts();
+    receive(&mut flows, &counts).map_err(SensorError::Receiver)?;
+    Ok(counts)
+}
+
+/// Who judges flows: the models for each schema that live traffic can know.
+pub(crate) fn judges(models: &ModelSet, reasons: usize) -> Result<Judges, DetectError> {
+    Judges::new(models, reasons)
+}
