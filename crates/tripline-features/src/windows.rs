@@ -16,7 +16,7 @@ const LAST_RECORDS: usize = 255;
 
 /// How a connection counts in the error rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// S0, S1, S2, S3, SH.
     SynError,
     /// REJ, RSTO, RSTOS0, RSTR.
@@ -27,26 +27,26 @@ pub enum Outcome {
 
 /// What the windows need to know of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen<H> {
+pub(crate) struct Seen<H> {
     /// When it was complete, in microseconds; an earlier time than that of the record before
     /// counts as the same.
-    pub at_micros: i64,
+    pub(crate) at_micros: i64,
     /// The responder.
-    pub host: H,
+    pub(crate) host: H,
     /// The service, by its place in the vocabulary.
-    pub service: u8,
+    pub(crate) service: u8,
     /// Port of the originator.
-    pub source_port: u16,
+    pub(crate) source_port: u16,
     /// How it went.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
 }
 
 /// Features 23 to 41, in order.
-pub type WindowFeatures = [f64; 19];
+pub(crate) type WindowFeatures = [f64; 19];
 
 /// The two windows.
 #[derive(Debug, Clone)]
-pub struct Windows<H> {
+pub(crate) struct Windows<H> {
     recent: Window<H>,
     last: Window<H>,
     now_micros: i64,
@@ -64,7 +64,7 @@ impl<H: Copy + Eq + Hash> Default for Windows<H> {
 
 impl<H: Copy + Eq + Hash> Windows<H> {
     /// Takes a connection and gives its features.
-    pub fn observe(&mut self, seen: Seen<H>) -> WindowFeatures {
+    pub(crate) fn observe(&mut self, seen: Seen<H>) -> WindowFeatures {
         let seen = self.in_time(seen);
         self.recent.push(seen);
         while self.recent.records.len() > RECENT_RECORDS {
@@ -78,7 +78,7 @@ impl<H: Copy + Eq + Hash> Windows<H> {
     }
 
     /// What the features of a connection would be if it were complete now.
-    pub fn preview(&mut self, seen: Seen<H>) -> WindowFeatures {
+    pub(crate) fn preview(&mut self, seen: Seen<H>) -> WindowFeatures {
         let seen = self.in_time(seen);
         self.recent.push(seen);
         self.last.push(seen);

@@ -1,3 +1,5 @@
+use sha1::{Digest, Sha1};
+
 use crate::{Connection, FlowKey, Moments, Profile};
 
 /// A flow, as far as it has been seen.
@@ -194,5 +196,26 @@ impl Flow {
     /// The Community ID of the flow.
     pub fn community_id(&self) -> String {
         self.key.community_id(0, self.icmp)
+    }
+}
+
+impl Flow {
+    /// The name of the flow, made of what it is: its end points, the time of its first packet and
+    /// how many flows the same end points had before. It is the same however often and wherever
+    /// the packets are read, and of a young flow the same as at its end.
+    pub fn identity(&self) -> [u8; 16] {
+        let mut digest = Sha1::new();
+        digest.update(self.key.source.octets());
+        digest.update(self.key.destination.octets());
+        digest.update(self.key.source_port.to_be_bytes());
+        digest.update(self.key.destination_port.to_be_bytes());
+        digest.update([self.key.protocol]);
+        digest.update(self.start_micros.to_be_bytes());
+        digest.update(self.id.earlier.to_be_bytes());
+        let mut identity = [0; 16];
+        for (byte, digested) in identity.iter_mut().zip(digest.finalize()) {
+            *byte = digested;
+        }
+        identity
     }
 }

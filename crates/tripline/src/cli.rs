@@ -25,6 +25,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Judge the flows of capture files.
     Scan(ScanArgs),
+    /// Write the flows of a capture with their features, as CICFlowMeter does.
+    Flows(FlowsArgs),
     /// Judge one row of a CSV file and show every contribution.
     Explain(ExplainArgs),
     /// Judge a labelled CSV file and report how good the models are.
@@ -125,14 +127,129 @@ pub struct ScoreArgs {
     pub models: ModelsFolder,
 }
 
+/// How packets become flows.
+#[derive(Debug, Clone, Args)]
+pub struct MeterArgs {
+    /// Memory of the flow table in MiB; flows that were silent for longest make room.
+    #[arg(long = "max-memory", value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u64).range(1..1 << 20))]
+    pub max_memory_mb: u64,
+    /// Also give a verdict on a flow that goes on, at this many packets.
+    #[arg(long, value_name = "PACKETS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub early_packets: Option<u32>,
+    /// Also give a verdict on a flow that goes on, at this age in seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub early_seconds: Option<f64>,
+    /// Read packets as the original feature extractors do: tunnels stay closed, later fragments
+    /// are flows of their own, and lengths are those of the captured bytes.
+    #[arg(long)]
+    pub as_original: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("expected seconds from 0.001 to 86400".to_owned()),
+    }
+}
+
+/// How flows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FlowFormat {
+    /// Comma-separated values with a header line.
+    Csv,
+    /// One JSON object per line.
+    Jsonl,
+    /// Apache Parquet.
+    Parquet,
+    /// Suricata's EVE: `flow` and `alert` events.
+    Eve,
+}
+
+impl FlowFormat {
+    /// The same as a table.
+    pub(crate) fn table(self) -> Option<Format> {
+        match self {
+            Self::Csv => Some(Format::Csv),
+            Self::Jsonl => Some(Format::Jsonl),
+            Self::Parquet => Some(Format::Parquet),
+            Self::Eve => None,
+        }
+    }
+}
+
 /// Options of `scan`.
 #[derive(Debug, Args)]
 pub struct ScanArgs {
-    /// Captures.
+    /// Captures: pcap or pcapng, plain or compressed with gzip or Zstandard; `-` is standard input.
+    #[arg(required = true)]
     pub files: Vec<PathBuf>,
+    /// Write the flows here instead of only a summary.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// How to write flows; without --output to standard output.
+    #[arg(short, long)]
+    pub format: Option<FlowFormat>,
+    /// Only flows that pass, such as 'threat and dst_port in 1-1023 and not src_ip in 10.0.0.0/8'.
+    #[arg(long, value_name = "EXPRESSION")]
+    pub filter: Option<String>,
+    /// Only threats are written.
+    #[arg(long)]
+    pub threats_only: bool,
+    /// Talkers and threats in the summary.
+    #[arg(long, default_value_t = 10)]
+    pub top: usize,
+    /// Reasons per verdict.
+    #[arg(long, default_value_t = 5)]
+    pub reasons: usize,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Packets to flows.
+    #[command(flatten)]
+    pub meter: MeterArgs,
     /// Models.
     #[command(flatten)]
     pub models: ModelsFolder,
+}
+
+/// Whose rules make flows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileName {
+    /// The corrected tool, which made the corrected CICIDS2017.
+    Fixed,
+    /// Upstream master, version 4.
+    V4,
+    /// The build that made CICIDS2017 as published.
+    Cicids2017,
+}
+
+impl ProfileName {
+    pub(crate) fn profile(self) -> tripline_flow::Profile {
+        match self {
+            Self::Fixed => tripline_flow::Profile::Fixed,
+            Self::V4 => tripline_flow::Profile::V4,
+            Self::Cicids2017 => tripline_flow::Profile::Cicids2017,
+        }
+    }
+}
+
+/// Options of `flows`.
+#[derive(Debug, Args)]
+pub struct FlowsArgs {
+    /// The capture; `-` is standard input.
+    pub file: PathBuf,
+    /// Where to write; standard output when absent.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Whose rules make flows and columns.
+    #[arg(long, value_enum, default_value_t = ProfileName::Fixed)]
+    pub profile: ProfileName,
+    /// What goes into the column of labels.
+    #[arg(long)]
+    pub label: Option<String>,
+    /// Packets to flows.
+    #[command(flatten)]
+    pub meter: MeterArgs,
 }
 
 /// Options of `explain`.

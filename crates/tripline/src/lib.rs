@@ -25,6 +25,7 @@ pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod data;
+mod flows;
 pub mod ingest;
 pub mod model_files;
 mod output;

@@ -1,6 +1,7 @@
 //! From packets to judged flows: one thread reads and decodes, the processors meter and judge
 //! batch by batch, and the caller receives flows in an order that depends on the packets only.
 
+mod decision;
 mod judges;
 mod reading;
 
@@ -8,10 +9,12 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use tripline_detect::{DetectError, ModelSet};
+use tripline_features::FeatureSchema;
 use tripline_features::live::nsl_kdd::Connections;
 use tripline_flow::{Event, Flow, Meter, MeterConfig, MeterCounts, What, Young};
 use tripline_wire::{CaptureError, CaptureReader, Causes, DecodeOptions, FragmentCounts, Packet};
 
+pub(crate) use decision::Decision;
 pub(crate) use judges::{Judges, Opinion};
 
 /// Packets that go through the stages together.
@@ -65,6 +68,16 @@ pub(crate) struct SensorCounts {
     pub(crate) fragments: FragmentCounts,
     /// Packets and flows.
     pub(crate) meter: MeterCounts,
+}
+
+impl JudgedFlow {
+    /// Its values in a schema, if it has any there.
+    pub(crate) fn values(&self, schema: &FeatureSchema) -> Option<&[f64]> {
+        match schema.name() {
+            "cicflow" => Some(&self.cicflow),
+            _ => self.nsl_kdd.as_deref(),
+        }
+    }
 }
 
 /// Turns batches of packets into judged flows.

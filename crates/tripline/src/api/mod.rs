@@ -24,6 +24,7 @@ mod scorers;
 mod state;
 mod streaming;
 mod time;
+pub(crate) use time::rfc3339;
 mod upload;
 mod verdict_body;
 mod verdicts;

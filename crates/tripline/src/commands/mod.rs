@@ -4,10 +4,12 @@
 //! 4 no model fits.
 
 mod bench;
+mod capture;
 mod client;
 mod demo;
 mod evaluate;
 mod explain;
+mod flows;
 mod models;
 mod scan;
 mod score;
@@ -40,6 +42,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Score(args) => score::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Flows(args) => flows::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Train(args) => train::run(&args),

@@ -1,20 +1,20 @@
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::{Read, Write as _},
     path::Path,
     process::ExitCode,
     time::Instant,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::json;
 use tripline_features::CsvLimits;
 
 use super::{SOME_REJECTED, processors, progress};
 use crate::{
-    cli::{Format, ScoreArgs},
+    cli::ScoreArgs,
     data, ingest, model_files,
-    output::{self, ScoredRow},
+    output::{self, ScoredRow, Target},
 };
 
 /// Rejections that are shown.
@@ -22,7 +22,8 @@ const SHOWN: usize = 20;
 
 pub(super) fn run(args: &ScoreArgs) -> anyhow::Result<ExitCode> {
     let models = model_files::model_set(&args.models.models_dir)?;
-    let format = chosen_format(args)?;
+    let target = Target::new(args.output.as_deref());
+    let format = target.format(args.format)?;
     let input = open_input(&args.file)?;
     let started = Instant::now();
     let opened = ingest::open(input, CsvLimits::default(), &models)
@@ -30,12 +31,7 @@ pub(super) fn run(args: &ScoreArgs) -> anyhow::Result<ExitCode> {
     let pipeline = opened.pipeline().clone();
     let ignored = opened.columns().ignored_columns().to_vec();
     let width = pipeline.schema().len();
-    let part = args.output.as_ref().map(|path| part_of(path));
-    let out: Box<dyn Write + Send> = match &part {
-        Some(path) => Box::new(File::create(path).with_context(|| path.display().to_string())?),
-        None => Box::new(std::io::stdout()),
-    };
-    let mut writer = output::writer(format, out)?;
+    let mut writer = output::writer(format, ScoredRow::COLUMNS, target.open()?)?;
     let mut rejections = ingest::Rejections::new(SHOWN);
     let mut threats = 0_u64;
     let summary = opened
@@ -51,15 +47,14 @@ pub(super) fn run(args: &ScoreArgs) -> anyhow::Result<ExitCode> {
                     .as_ref()
                     .map(tripline_features::LabelText::as_str);
                 let line = batch.rows.lines[index];
-                writer.write(&ScoredRow::new(&pipeline, verdict, values, line, label))?;
+                let row = ScoredRow::new(&pipeline, verdict, values, line, label);
+                writer.write(&row.cells())?;
             }
             Ok(())
         })
         .with_context(|| args.file.display().to_string())?;
     writer.finish()?;
-    if let (Some(part), Some(path)) = (part, &args.output) {
-        std::fs::rename(part, path)?;
-    }
+    target.finish()?;
     let seconds = started.elapsed().as_secs_f64();
     let mut err = std::io::stderr().lock();
     if args.json {
@@ -123,33 +118,8 @@ pub(super) fn run(args: &ScoreArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Rows go to a file beside the target first: a run that fails leaves no half result.
-fn part_of(path: &Path) -> std::path::PathBuf {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    part.into()
-}
-
-fn chosen_format(args: &ScoreArgs) -> anyhow::Result<Format> {
-    let by_name = args
-        .output
-        .as_ref()
-        .and_then(|path| path.extension())
-        .and_then(|extension| match extension.to_str()? {
-            "csv" => Some(Format::Csv),
-            "jsonl" | "ndjson" => Some(Format::Jsonl),
-            "parquet" => Some(Format::Parquet),
-            _ => None,
-        });
-    let format = args.format.or(by_name).unwrap_or(Format::Csv);
-    if format == Format::Parquet && args.output.is_none() {
-        bail!("Parquet needs a file: name one with --output");
-    }
-    Ok(format)
-}
-
 /// The file with a progress bar over its bytes, or standard input.
-pub(super) fn open_input(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
+fn open_input(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(std::io::stdin()));
     }

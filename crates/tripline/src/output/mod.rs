@@ -1,33 +1,95 @@
-//! Judged rows as CSV, JSON Lines or Parquet.
+//! Tables of judged rows and flows as CSV, JSON Lines or Parquet.
 
 mod parquet_file;
+mod scored;
 mod text;
 
+use std::borrow::Cow;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use tripline_detect::{Pipeline, Verdict};
 use tripline_features::display_value;
 
-pub(crate) use parquet_file::ParquetWriter;
-pub(crate) use text::{CsvWriter, JsonLinesWriter};
+use crate::cli::Format;
+use parquet_file::ParquetWriter;
+pub(crate) use scored::ScoredRow;
+use text::{CsvWriter, JsonLinesWriter};
 
-/// One judged row, ready to be written.
+/// A column of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+}
+
+/// What a column holds; any cell may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Whole,
+    Real,
+    Flag,
+}
+
+/// A cell of a table.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ScoredRow {
-    /// Line of the file.
-    pub(crate) line: u64,
-    pub(crate) schema: &'static str,
-    pub(crate) threat_probability: Option<f64>,
-    pub(crate) is_threat: Option<bool>,
-    pub(crate) threshold: Option<f64>,
-    pub(crate) attack_class: Option<String>,
-    pub(crate) attack_confidence: Option<f64>,
-    pub(crate) attack_name: Option<String>,
-    pub(crate) label: Option<String>,
-    pub(crate) reasons: Vec<ReasonText>,
-    pub(crate) detector: Option<String>,
-    pub(crate) classifier: Option<String>,
+pub(crate) enum Cell<'a> {
+    Missing,
+    Text(Cow<'a, str>),
+    Whole(i64),
+    Real(f64),
+    Flag(bool),
+    /// Text in tables, objects in JSON.
+    Reasons(&'a [ReasonText]),
+}
+
+impl<'a> Cell<'a> {
+    pub(crate) fn text(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    pub(crate) fn owned(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+
+    pub(crate) fn maybe(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Missing, Self::text)
+    }
+
+    pub(crate) fn real(value: Option<f64>) -> Self {
+        value.map_or(Self::Missing, Self::Real)
+    }
+
+    pub(crate) fn flag(value: Option<bool>) -> Self {
+        value.map_or(Self::Missing, Self::Flag)
+    }
+
+    /// The cell as JSON.
+    pub(crate) fn to_json(&self) -> Value {
+        match self {
+            Self::Missing => Value::Null,
+            Self::Text(text) => json!(text),
+            Self::Whole(value) => json!(value),
+            Self::Real(value) => json!(value),
+            Self::Flag(value) => json!(value),
+            Self::Reasons(reasons) => reasons.iter().map(ReasonText::to_json).collect(),
+        }
+    }
+
+    /// The cell as text; nothing when it is missing.
+    pub(crate) fn to_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Missing => Cow::Borrowed(""),
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Whole(value) => Cow::Owned(value.to_string()),
+            Self::Real(value) => Cow::Owned(value.to_string()),
+            Self::Flag(value) => Cow::Owned(value.to_string()),
+            Self::Reasons(reasons) => Cow::Owned(reasons_text(reasons)),
+        }
+    }
 }
 
 /// A reason with names instead of positions.
@@ -38,127 +100,120 @@ pub(crate) struct ReasonText {
     pub(crate) contribution: f64,
 }
 
-/// Something that takes judged rows.
-pub(crate) trait RowWriter {
-    /// Writes one row.
-    fn write(&mut self, row: &ScoredRow) -> anyhow::Result<()>;
+impl ReasonText {
+    /// The reasons of a verdict on values in the order of its schema.
+    pub(crate) fn of(pipeline: &Pipeline, verdict: &Verdict, values: &[f64]) -> Vec<Self> {
+        let reason = |reason: &tripline_detect::Reason| {
+            let index = usize::from(reason.feature);
+            Self {
+                feature: pipeline.schema().features()[index].name,
+                value: json!(display_value(pipeline.schema(), index, values[index])),
+                contribution: reason.contribution,
+            }
+        };
+        verdict.reasons.iter().map(reason).collect()
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "feature": self.feature,
+            "value": self.value,
+            "contribution": self.contribution,
+        })
+    }
+}
+
+/// Reasons on one line, as tables hold them: `flag=S0 +1.204; count=123 +0.871`.
+pub(crate) fn reasons_text(reasons: &[ReasonText]) -> String {
+    let mut text = String::new();
+    for (index, reason) in reasons.iter().enumerate() {
+        let separator = if index == 0 { "" } else { "; " };
+        let value = match &reason.value {
+            Value::String(name) => name.clone(),
+            other => other.to_string(),
+        };
+        text += &format!(
+            "{separator}{}={value} {:+.4}",
+            reason.feature, reason.contribution
+        );
+    }
+    text
+}
+
+/// Something that takes the rows of a table.
+pub(crate) trait TableWriter {
+    /// Writes one row, with a cell for every column.
+    fn write(&mut self, cells: &[Cell<'_>]) -> anyhow::Result<()>;
     /// Writes what is left.
     fn finish(&mut self) -> anyhow::Result<()>;
 }
 
-/// The names of the columns, in order.
-pub(crate) const COLUMNS: [&str; 12] = [
-    "line",
-    "schema",
-    "threat_probability",
-    "is_threat",
-    "threshold",
-    "attack_class",
-    "attack_confidence",
-    "attack_name",
-    "label",
-    "reasons",
-    "detector",
-    "classifier",
-];
+/// The writer for a format.
+pub(crate) fn writer(
+    format: Format,
+    columns: &'static [Column],
+    out: Box<dyn Write + Send>,
+) -> anyhow::Result<Box<dyn TableWriter>> {
+    Ok(match format {
+        Format::Csv => Box::new(CsvWriter::new(columns, out)?),
+        Format::Jsonl => Box::new(JsonLinesWriter::new(columns, out)),
+        Format::Parquet => Box::new(ParquetWriter::new(columns, out)?),
+    })
+}
 
-impl ScoredRow {
-    /// Puts names to a verdict.
-    pub(crate) fn new(
-        pipeline: &Pipeline,
-        verdict: &Verdict,
-        values: &[f64],
-        line: u64,
-        label: Option<&str>,
-    ) -> Self {
-        let version = |model: &std::sync::Arc<tripline_detect::Model>| {
-            format!("{}@{}", model.manifest().name, model.manifest().version)
-        };
-        let class = |model: Option<&std::sync::Arc<tripline_detect::Model>>, index: usize| {
-            model.map(|model| model.manifest().classes[index].name.clone())
-        };
+/// Where output goes: standard output, or a file that takes its name when it is complete.
+#[derive(Debug)]
+pub(crate) struct Target {
+    path: Option<PathBuf>,
+}
+
+impl Target {
+    pub(crate) fn new(path: Option<&Path>) -> Self {
         Self {
-            line,
-            schema: pipeline.schema().name(),
-            threat_probability: verdict.threat.map(|threat| threat.probability),
-            is_threat: verdict.threat.map(|threat| threat.is_threat),
-            threshold: pipeline.detector().map(|model| model.threshold()),
-            attack_class: verdict
-                .attack
-                .and_then(|attack| class(pipeline.classifier(), attack.class)),
-            attack_confidence: verdict.attack.map(|attack| attack.confidence),
-            attack_name: verdict
-                .attack
-                .and_then(|attack| attack.named)
-                .and_then(|named| class(pipeline.namer(), named.class)),
-            label: label.map(ToOwned::to_owned),
-            reasons: verdict
-                .reasons
-                .iter()
-                .map(|reason| {
-                    let index = usize::from(reason.feature);
-                    ReasonText {
-                        feature: pipeline.schema().features()[index].name,
-                        value: json!(display_value(pipeline.schema(), index, values[index])),
-                        contribution: reason.contribution,
-                    }
-                })
-                .collect(),
-            detector: pipeline.detector().map(version),
-            classifier: verdict
-                .attack
-                .and_then(|_| pipeline.classifier().map(version)),
+            path: path.map(Path::to_owned),
         }
     }
 
-    /// The row as a JSON object.
-    pub(crate) fn to_json(&self) -> Value {
-        json!({
-            "line": self.line,
-            "schema": self.schema,
-            "threat_probability": self.threat_probability,
-            "is_threat": self.is_threat,
-            "threshold": self.threshold,
-            "attack_class": self.attack_class,
-            "attack_confidence": self.attack_confidence,
-            "attack_name": self.attack_name,
-            "label": self.label,
-            "reasons": self.reasons.iter().map(|reason| json!({
-                "feature": reason.feature,
-                "value": reason.value,
-                "contribution": reason.contribution,
-            })).collect::<Vec<_>>(),
-            "detector": self.detector,
-            "classifier": self.classifier,
+    /// The format that was asked for, else the one that the name tells, else CSV.
+    pub(crate) fn format(&self, asked: Option<Format>) -> anyhow::Result<Format> {
+        let format = asked.or(self.format_by_name()).unwrap_or(Format::Csv);
+        if format == Format::Parquet && self.path.is_none() {
+            bail!("Parquet needs a file: name one with --output");
+        }
+        Ok(format)
+    }
+
+    fn format_by_name(&self) -> Option<Format> {
+        match self.path.as_ref()?.extension()?.to_str()? {
+            "csv" => Some(Format::Csv),
+            "jsonl" | "ndjson" => Some(Format::Jsonl),
+            "parquet" => Some(Format::Parquet),
+            _ => None,
+        }
+    }
+
+    /// Opens it. Rows go to a file beside the target first: a run that fails leaves no half
+    /// result under its name.
+    pub(crate) fn open(&self) -> anyhow::Result<Box<dyn Write + Send>> {
+        Ok(match self.part() {
+            Some(part) => {
+                Box::new(std::fs::File::create(&part).with_context(|| part.display().to_string())?)
+            }
+            None => Box::new(std::io::stdout()),
         })
     }
 
-    /// The reasons on one line, as tables hold them: `flag=S0 +1.204; count=123 +0.871`.
-    pub(crate) fn reasons_text(&self) -> String {
-        let mut text = String::new();
-        for (index, reason) in self.reasons.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            let value = match &reason.value {
-                Value::String(name) => name.clone(),
-                other => other.to_string(),
-            };
-            text += &format!(
-                "{separator}{}={value} {:+.4}",
-                reason.feature, reason.contribution
-            );
+    /// Gives a complete file its name.
+    pub(crate) fn finish(&self) -> anyhow::Result<()> {
+        if let (Some(part), Some(path)) = (self.part(), &self.path) {
+            std::fs::rename(part, path).with_context(|| path.display().to_string())?;
         }
-        text
+        Ok(())
     }
-}
 
-/// The writer for a format.
-pub(crate) fn writer(
-    format: crate::cli::Format,
-    out: Box<dyn Write + Send>,
-) -> anyhow::Result<Box<dyn RowWriter>> {
-    Ok(match format {
-        crate::cli::Format::Csv => Box::new(CsvWriter::new(out)?),
-        crate::cli::Format::Jsonl => Box::new(JsonLinesWriter::new(out)),
-        crate::cli::Format::Parquet => Box::new(ParquetWriter::new(out)?),
-    })
+    fn part(&self) -> Option<PathBuf> {
+        let mut part = self.path.clone()?.into_os_string();
+        part.push(".part");
+        Some(part.into())
+    }
 }

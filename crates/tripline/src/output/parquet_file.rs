@@ -11,43 +11,98 @@ use parquet::{
     schema::parser::parse_message_type,
 };
 
-use super::{RowWriter, ScoredRow};
+use super::{Cell, Column, Kind, TableWriter};
 
 /// Rows of one row group.
 const GROUP_ROWS: usize = 65_536;
 
-/// Columns in the order of [`COLUMNS`](super::COLUMNS).
-const SCHEMA: &str = "message verdict {
-    required int64 line;
-    required binary schema (UTF8);
-    optional double threat_probability;
-    optional boolean is_threat;
-    optional double threshold;
-    optional binary attack_class (UTF8);
-    optional double attack_confidence;
-    optional binary attack_name (UTF8);
-    optional binary label (UTF8);
-    required binary reasons (UTF8);
-    optional binary detector (UTF8);
-    optional binary classifier (UTF8);
-}";
-
-/// Apache Parquet, compressed with Zstandard.
-pub(crate) struct ParquetWriter {
+/// Apache Parquet, compressed with Zstandard; every column is optional.
+pub(super) struct ParquetWriter {
     file: Option<SerializedFileWriter<Box<dyn Write + Send>>>,
-    rows: Vec<ScoredRow>,
+    columns: Vec<Values>,
+    rows: usize,
+}
+
+/// A column of the row group that is being collected.
+enum Values {
+    Text(Vec<Option<ByteArray>>),
+    Whole(Vec<Option<i64>>),
+    Real(Vec<Option<f64>>),
+    Flag(Vec<Option<bool>>),
+}
+
+impl Values {
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Text => Self::Text(Vec::new()),
+            Kind::Whole => Self::Whole(Vec::new()),
+            Kind::Real => Self::Real(Vec::new()),
+            Kind::Flag => Self::Flag(Vec::new()),
+        }
+    }
+
+    fn push(&mut self, cell: &Cell<'_>) {
+        match (self, cell) {
+            (Self::Text(values), Cell::Missing) => values.push(None),
+            (Self::Text(values), cell) => {
+                values.push(Some(ByteArray::from(cell.to_text().as_bytes().to_vec())));
+            }
+            (Self::Whole(values), Cell::Whole(value)) => values.push(Some(*value)),
+            (Self::Whole(values), _) => values.push(None),
+            (Self::Real(values), Cell::Real(value)) => values.push(Some(*value)),
+            (Self::Real(values), _) => values.push(None),
+            (Self::Flag(values), Cell::Flag(value)) => values.push(Some(*value)),
+            (Self::Flag(values), _) => values.push(None),
+        }
+    }
+
+    fn write(&mut self, group: &mut Group<'_>) -> anyhow::Result<()> {
+        match self {
+            Self::Text(values) => optional::<ByteArrayType>(group, values.drain(..)),
+            Self::Whole(values) => optional::<Int64Type>(group, values.drain(..)),
+            Self::Real(values) => optional::<DoubleType>(group, values.drain(..)),
+            Self::Flag(values) => optional::<BoolType>(group, values.drain(..)),
+        }
+    }
+}
+
+/// The schema in Parquet's own notation. Names with spaces are none there.
+fn message(columns: &[Column]) -> String {
+    let column = |column: &Column| {
+        let kind = match column.kind {
+            Kind::Text => "binary",
+            Kind::Whole => "int64",
+            Kind::Real => "double",
+            Kind::Flag => "boolean",
+        };
+        let logical = if column.kind == Kind::Text {
+            " (UTF8)"
+        } else {
+            ""
+        };
+        format!("optional {kind} {}{logical};", column.name)
+    };
+    let columns: Vec<String> = columns.iter().map(column).collect();
+    format!("message verdict {{ {} }}", columns.join(" "))
 }
 
 impl ParquetWriter {
-    pub(crate) fn new(out: Box<dyn Write + Send>) -> anyhow::Result<Self> {
-        let schema = Arc::new(parse_message_type(SCHEMA)?);
+    pub(super) fn new(
+        columns: &'static [Column],
+        out: Box<dyn Write + Send>,
+    ) -> anyhow::Result<Self> {
+        let schema = Arc::new(parse_message_type(&message(columns))?);
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
             .build();
         let file = SerializedFileWriter::new(out, schema, Arc::new(properties))?;
         Ok(Self {
             file: Some(file),
-            rows: Vec::new(),
+            columns: columns
+                .iter()
+                .map(|column| Values::new(column.kind))
+                .collect(),
+            rows: 0,
         })
     }
 
@@ -56,48 +111,17 @@ impl ParquetWriter {
             .file
             .as_mut()
             .context("the Parquet file is already finished")?;
-        let rows = std::mem::take(&mut self.rows);
         let mut group = file.next_row_group()?;
-        let bytes = |text: &str| ByteArray::from(text.as_bytes().to_vec());
-        let text = |value: &Option<String>| value.as_deref().map(bytes);
-        required::<Int64Type>(
-            &mut group,
-            &rows.iter().map(|row| row.line as i64).collect::<Vec<_>>(),
-        )?;
-        required::<ByteArrayType>(
-            &mut group,
-            &rows.iter().map(|row| bytes(row.schema)).collect::<Vec<_>>(),
-        )?;
-        optional::<DoubleType>(&mut group, rows.iter().map(|row| row.threat_probability))?;
-        optional::<BoolType>(&mut group, rows.iter().map(|row| row.is_threat))?;
-        optional::<DoubleType>(&mut group, rows.iter().map(|row| row.threshold))?;
-        optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.attack_class)))?;
-        optional::<DoubleType>(&mut group, rows.iter().map(|row| row.attack_confidence))?;
-        optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.attack_name)))?;
-        optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.label)))?;
-        required::<ByteArrayType>(
-            &mut group,
-            &rows
-                .iter()
-                .map(|row| bytes(&row.reasons_text()))
-                .collect::<Vec<_>>(),
-        )?;
-        optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.detector)))?;
-        optional::<ByteArrayType>(&mut group, rows.iter().map(|row| text(&row.classifier)))?;
+        for column in &mut self.columns {
+            column.write(&mut group)?;
+        }
         group.close()?;
+        self.rows = 0;
         Ok(())
     }
 }
 
 type Group<'a> = SerializedRowGroupWriter<'a, Box<dyn Write + Send>>;
-
-fn required<T: DataType>(group: &mut Group<'_>, values: &[T::T]) -> anyhow::Result<()> {
-    let mut column = group
-        .next_column()?
-        .context("the schema has fewer columns")?;
-    column.typed::<T>().write_batch(values, None, None)?;
-    Ok(column.close()?)
-}
 
 fn optional<T: DataType>(
     group: &mut Group<'_>,
@@ -117,10 +141,13 @@ fn optional<T: DataType>(
     Ok(column.close()?)
 }
 
-impl RowWriter for ParquetWriter {
-    fn write(&mut self, row: &ScoredRow) -> anyhow::Result<()> {
-        self.rows.push(row.clone());
-        if self.rows.len() >= GROUP_ROWS {
+impl TableWriter for ParquetWriter {
+    fn write(&mut self, cells: &[Cell<'_>]) -> anyhow::Result<()> {
+        for (column, cell) in self.columns.iter_mut().zip(cells) {
+            column.push(cell);
+        }
+        self.rows += 1;
+        if self.rows >= GROUP_ROWS {
             self.write_group()
         } else {
             Ok(())
@@ -128,7 +155,7 @@ impl RowWriter for ParquetWriter {
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {
-        if !self.rows.is_empty() {
+        if self.rows > 0 {
             self.write_group()?;
         }
         if let Some(file) = self.file.take() {

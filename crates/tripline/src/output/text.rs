@@ -1,44 +1,33 @@
 use std::io::Write;
 
+use serde_json::Value;
 use tripline_features::csv_export::neutralise;
 
-use super::{COLUMNS, RowWriter, ScoredRow};
+use super::{Cell, Column, TableWriter};
 
 /// CSV with a header line; cells that a spreadsheet would take for a formula are neutralised.
-pub(crate) struct CsvWriter {
+pub(super) struct CsvWriter {
     inner: csv::Writer<Box<dyn Write + Send>>,
 }
 
 impl CsvWriter {
-    pub(crate) fn new(out: Box<dyn Write + Send>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        columns: &'static [Column],
+        out: Box<dyn Write + Send>,
+    ) -> anyhow::Result<Self> {
         let mut inner = csv::Writer::from_writer(out);
-        inner.write_record(COLUMNS)?;
+        inner.write_record(columns.iter().map(|column| column.name))?;
         Ok(Self { inner })
     }
 }
 
-impl RowWriter for CsvWriter {
-    fn write(&mut self, row: &ScoredRow) -> anyhow::Result<()> {
-        let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let cells = [
-            row.line.to_string(),
-            row.schema.to_owned(),
-            number(row.threat_probability),
-            row.is_threat
-                .map(|is_threat| is_threat.to_string())
-                .unwrap_or_default(),
-            number(row.threshold),
-            text(&row.attack_class),
-            number(row.attack_confidence),
-            text(&row.attack_name),
-            text(&row.label),
-            row.reasons_text(),
-            text(&row.detector),
-            text(&row.classifier),
-        ];
-        self.inner
-            .write_record(cells.iter().map(|cell| neutralise(cell).into_owned()))?;
+impl TableWriter for CsvWriter {
+    fn write(&mut self, cells: &[Cell<'_>]) -> anyhow::Result<()> {
+        self.inner.write_record(
+            cells
+                .iter()
+                .map(|cell| neutralise(&cell.to_text()).into_owned()),
+        )?;
         Ok(())
     }
 
@@ -48,21 +37,25 @@ impl RowWriter for CsvWriter {
 }
 
 /// One JSON object per line.
-pub(crate) struct JsonLinesWriter {
+pub(super) struct JsonLinesWriter {
+    columns: &'static [Column],
     out: std::io::BufWriter<Box<dyn Write + Send>>,
 }
 
 impl JsonLinesWriter {
-    pub(crate) fn new(out: Box<dyn Write + Send>) -> Self {
+    pub(super) fn new(columns: &'static [Column], out: Box<dyn Write + Send>) -> Self {
         Self {
+            columns,
             out: std::io::BufWriter::new(out),
         }
     }
 }
 
-impl RowWriter for JsonLinesWriter {
-    fn write(&mut self, row: &ScoredRow) -> anyhow::Result<()> {
-        serde_json::to_writer(&mut self.out, &row.to_json())?;
+impl TableWriter for JsonLinesWriter {
+    fn write(&mut self, cells: &[Cell<'_>]) -> anyhow::Result<()> {
+        let names = self.columns.iter().map(|column| column.name.to_owned());
+        let row: Value = names.zip(cells.iter().map(Cell::to_json)).collect();
+        serde_json::to_writer(&mut self.out, &row)?;
         Ok(self.out.write_all(b"\n")?)
     }
 

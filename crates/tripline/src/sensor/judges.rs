@@ -88,16 +88,11 @@ impl Judges {
 }
 
 fn judge_schema(flows: &mut [JudgedFlow], pipeline: usize, scorer: &mut Scorer) {
-    let is_cicflow = scorer.pipeline().schema().name() == "cicflow";
+    let schema = scorer.pipeline().schema();
     let mut rows = Vec::new();
     let mut whose = Vec::new();
     for (at, judged) in flows.iter().enumerate() {
-        let values = if is_cicflow {
-            Some(&judged.cicflow)
-        } else {
-            judged.nsl_kdd.as_ref()
-        };
-        if let Some(values) = values {
+        if let Some(values) = judged.values(schema) {
             rows.extend_from_slice(values);
             whose.push(at);
         }

@@ -1,0 +1,208 @@
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use tripline_detect::Pipeline;
+use tripline_features::live::service_of;
+use tripline_flow::{Flow, Heading};
+use tripline_store::Timestamp;
+
+use crate::api::rfc3339;
+use crate::output::{Cell, Column, Kind, ReasonText};
+use crate::sensor::{Decision, JudgedFlow, Opinion, Stage};
+
+/// A judged flow with names instead of positions.
+#[derive(Debug)]
+pub(crate) struct FlowReport<'a> {
+    judged: &'a JudgedFlow,
+    pipelines: &'a [Pipeline],
+    decision: Decision,
+    pub(crate) reasons: Vec<ReasonText>,
+}
+
+const fn column(name: &'static str, kind: Kind) -> Column {
+    Column { name, kind }
+}
+
+impl<'a> FlowReport<'a> {
+    /// The columns, in order.
+    pub(crate) const COLUMNS: &'static [Column] = &[
+        column("flow_id", Kind::Text),
+        column("stage", Kind::Text),
+        column("end_reason", Kind::Text),
+        column("start", Kind::Text),
+        column("duration_seconds", Kind::Real),
+        column("src_ip", Kind::Text),
+        column("src_port", Kind::Whole),
+        column("dst_ip", Kind::Text),
+        column("dst_port", Kind::Whole),
+        column("protocol", Kind::Text),
+        column("service", Kind::Text),
+        column("connection", Kind::Text),
+        column("packets_forward", Kind::Whole),
+        column("packets_backward", Kind::Whole),
+        column("bytes_forward", Kind::Whole),
+        column("bytes_backward", Kind::Whole),
+        column("community_id", Kind::Text),
+        column("is_threat", Kind::Flag),
+        column("threat_probability", Kind::Real),
+        column("attack_class", Kind::Text),
+        column("attack_confidence", Kind::Real),
+        column("attack_name", Kind::Text),
+        column("decided_by", Kind::Text),
+        column("cicflow_probability", Kind::Real),
+        column("nsl_kdd_probability", Kind::Real),
+        column("reasons", Kind::Text),
+    ];
+
+    /// Puts names to a judged flow.
+    pub(crate) fn new(judged: &'a JudgedFlow, pipelines: &'a [Pipeline]) -> Self {
+        let decision = judged.decision();
+        let mut report = Self {
+            judged,
+            pipelines,
+            decision,
+            reasons: Vec::new(),
+        };
+        if let (Some(opinion), Some(pipeline)) = (report.opinion(), report.pipeline()) {
+            let values = judged.values(pipeline.schema()).unwrap_or_default();
+            report.reasons = ReasonText::of(pipeline, &opinion.verdict, values);
+        }
+        report
+    }
+
+    pub(crate) fn flow(&self) -> &Flow {
+        &self.judged.flow
+    }
+
+    pub(crate) fn is_threat(&self) -> bool {
+        self.decision.is_threat
+    }
+
+    /// The opinion that decided.
+    pub(crate) fn opinion(&self) -> Option<&'a Opinion> {
+        self.judged.opinions.get(self.decision.deciding?)
+    }
+
+    /// The models behind it.
+    pub(crate) fn pipeline(&self) -> Option<&'a Pipeline> {
+        self.pipelines.get(self.opinion()?.pipeline)
+    }
+
+    pub(crate) fn probability(&self) -> Option<f64> {
+        Some(self.opinion()?.verdict.threat?.probability)
+    }
+
+    pub(crate) fn class(&self) -> Option<&'a str> {
+        let attack = self.opinion()?.verdict.attack?;
+        let classes = &self.pipeline()?.classifier()?.manifest().classes;
+        Some(&classes.get(attack.class)?.name)
+    }
+
+    pub(crate) fn confidence(&self) -> Option<f64> {
+        Some(self.opinion()?.verdict.attack?.confidence)
+    }
+
+    /// The attack inside its class.
+    pub(crate) fn name(&self) -> Option<&'a str> {
+        let named = self.opinion()?.verdict.attack?.named?;
+        let classes = &self.pipeline()?.namer()?.manifest().classes;
+        Some(&classes.get(named.class)?.name)
+    }
+
+    pub(crate) fn service(&self) -> Option<&'static str> {
+        let flow = self.flow();
+        let connection = flow.connection?;
+        let key = match connection.originator() {
+            Heading::Forward => flow.key,
+            Heading::Backward => flow.key.reversed(),
+        };
+        service_of(connection.protocol(), key.source_port, key.destination_port)
+    }
+
+    pub(crate) fn source(&self) -> IpAddr {
+        self.flow().key.source.into()
+    }
+
+    pub(crate) fn destination(&self) -> IpAddr {
+        self.flow().key.destination.into()
+    }
+
+    pub(crate) fn protocol(&self) -> Cow<'static, str> {
+        protocol_name(self.flow().key.protocol)
+    }
+
+    pub(crate) fn flow_id(&self) -> String {
+        uuid::Uuid::from_bytes(self.flow().identity())
+            .simple()
+            .to_string()
+    }
+
+    pub(crate) fn start(&self) -> String {
+        time_text(self.flow().start_micros)
+    }
+
+    /// How sure the models of a schema are that it is a threat.
+    fn probability_by(&self, schema: &str) -> Option<f64> {
+        let opinion = self
+            .judged
+            .opinions
+            .iter()
+            .find(|opinion| self.pipelines[opinion.pipeline].schema().name() == schema)?;
+        Some(opinion.verdict.threat?.probability)
+    }
+
+    /// The cells, in the order of [`COLUMNS`](Self::COLUMNS).
+    pub(crate) fn cells(&self) -> Vec<Cell<'_>> {
+        let flow = self.flow();
+        vec![
+            Cell::owned(self.flow_id()),
+            Cell::text(match self.judged.stage {
+                Stage::Early(_) => "early",
+                Stage::Final => "final",
+            }),
+            Cell::maybe(flow.end.map(tripline_flow::EndReason::name)),
+            Cell::owned(self.start()),
+            Cell::Real(flow.duration_micros() as f64 / 1e6),
+            Cell::owned(self.source().to_string()),
+            Cell::Whole(i64::from(flow.key.source_port)),
+            Cell::owned(self.destination().to_string()),
+            Cell::Whole(i64::from(flow.key.destination_port)),
+            Cell::owned(self.protocol().into_owned()),
+            Cell::maybe(self.service()),
+            Cell::maybe(flow.connection.map(|connection| connection.flag().name())),
+            Cell::Whole(i64::from(flow.forward.packets())),
+            Cell::Whole(i64::from(flow.backward.packets())),
+            Cell::Whole(flow.forward.bytes()),
+            Cell::Whole(flow.backward.bytes()),
+            Cell::owned(flow.community_id()),
+            Cell::flag(self.opinion().map(|_| self.is_threat())),
+            Cell::real(self.probability()),
+            Cell::maybe(self.class()),
+            Cell::real(self.confidence()),
+            Cell::maybe(self.name()),
+            Cell::maybe(self.pipeline().map(|pipeline| pipeline.schema().name())),
+            Cell::real(self.probability_by("cicflow")),
+            Cell::real(self.probability_by("nsl-kdd")),
+            Cell::Reasons(&self.reasons),
+        ]
+    }
+}
+
+/// The name of an IP protocol as analysts write it, or its number.
+pub(crate) fn protocol_name(protocol: u8) -> Cow<'static, str> {
+    Cow::Borrowed(match protocol {
+        1 => "icmp",
+        2 => "igmp",
+        6 => "tcp",
+        17 => "udp",
+        58 => "icmpv6",
+        132 => "sctp",
+        0 => "other",
+        number => return Cow::Owned(number.to_string()),
+    })
+}
+
+/// A time of the capture in RFC 3339.
+pub(crate) fn time_text(micros: i64) -> String {
+    rfc3339(Timestamp(micros))
+}

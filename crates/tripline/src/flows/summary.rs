@@ -1,0 +1,268 @@
+//! What a capture comes to: counts by attack and by talker, and the strongest threats.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::FlowReport;
+use crate::sensor::SensorCounts;
+
+/// Talkers that are counted apart; a flood from a million addresses is summed up.
+const MAX_TALKERS: usize = 65_536;
+
+/// Counts over judged flows.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    top: usize,
+    flows: u64,
+    threats: u64,
+    unknown: u64,
+    classes: BTreeMap<String, ClassCount>,
+    talkers: HashMap<IpAddr, Talker>,
+    other_talkers: Talker,
+    strongest: Vec<(f64, String)>,
+}
+
+#[derive(Debug, Default)]
+struct ClassCount {
+    flows: u64,
+    probability: f64,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Talker {
+    flows: u64,
+    threats: u64,
+    classes: BTreeMap<String, u64>,
+}
+
+impl Talker {
+    fn add(&mut self, report: &FlowReport<'_>) {
+        self.flows += 1;
+        if report.is_threat() {
+            self.threats += 1;
+            let class = report.class().unwrap_or("threat").to_owned();
+            *self.classes.entry(class).or_default() += 1;
+        }
+    }
+
+    fn main_class(&self) -> &str {
+        let most = self.classes.iter().max_by_key(|(_, count)| **count);
+        most.map_or("", |(class, _)| class)
+    }
+}
+
+impl Summary {
+    pub(crate) fn new(top: usize) -> Self {
+        Self {
+            top,
+            flows: 0,
+            threats: 0,
+            unknown: 0,
+            classes: BTreeMap::new(),
+            talkers: HashMap::new(),
+            other_talkers: Talker::default(),
+            strongest: Vec::new(),
+        }
+    }
+
+    pub(crate) fn threats(&self) -> u64 {
+        self.threats
+    }
+
+    pub(crate) fn add(&mut self, report: &FlowReport<'_>) {
+        self.flows += 1;
+        if report.opinion().is_none() {
+            self.unknown += 1;
+        }
+        let source = report.source();
+        if self.talkers.len() < MAX_TALKERS || self.talkers.contains_key(&source) {
+            self.talkers.entry(source).or_default().add(report);
+        } else {
+            self.other_talkers.add(report);
+        }
+        if !report.is_threat() {
+            return;
+        }
+        self.threats += 1;
+        let probability = report.probability().unwrap_or_default();
+        let class = report.class().unwrap_or("threat").to_owned();
+        let count = self.classes.entry(class).or_default();
+        count.flows += 1;
+        count.probability += probability;
+        self.keep_if_strong(probability, report);
+    }
+
+    fn keep_if_strong(&mut self, probability: f64, report: &FlowReport<'_>) {
+        let is_full = self.strongest.len() >= self.top;
+        let is_weak = self
+            .strongest
+            .last()
+            .is_some_and(|(weakest, _)| *weakest >= probability);
+        if self.top == 0 || (is_full && is_weak) {
+            return;
+        }
+        let place = self
+            .strongest
+            .partition_point(|(other, _)| *other >= probability);
+        self.strongest
+            .insert(place, (probability, describe(probability, report)));
+        self.strongest.truncate(self.top);
+    }
+
+    /// Talkers with threats first, then by flows; equal ones by address.
+    fn loudest(&self) -> Vec<(&IpAddr, &Talker)> {
+        let mut talkers: Vec<_> = self.talkers.iter().collect();
+        talkers.sort_by_key(|(address, talker)| {
+            (
+                std::cmp::Reverse(talker.threats),
+                std::cmp::Reverse(talker.flows),
+                **address,
+            )
+        });
+        talkers.truncate(self.top);
+        talkers
+    }
+
+    /// For people.
+    pub(crate) fn text(&self, counts: &SensorCounts, seconds: f64) -> String {
+        let mut text = format!(
+            "{} packets in {} flows, {} of them threats ({:.1} %), in {seconds:.2} s\n",
+            counts.meter.packets,
+            self.flows,
+            self.threats,
+            percent(self.threats, self.flows)
+        );
+        for line in losses(counts) {
+            text += &format!("note: {line}\n");
+        }
+        if self.unknown > 0 {
+            text += &format!("note: no model knows {} of the flows\n", self.unknown);
+        }
+        if !self.classes.is_empty() {
+            text += "\nthreats by attack\n";
+            let mut classes: Vec<_> = self.classes.iter().collect();
+            classes.sort_by_key(|(_, count)| std::cmp::Reverse(count.flows));
+            for (class, count) in classes {
+                let mean = count.probability / count.flows as f64;
+                let _ = writeln!(
+                    text,
+                    "  {:>9}  {class}  (mean probability {mean:.3})",
+                    count.flows
+                );
+            }
+        }
+        if self.top > 0 && self.flows > 0 {
+            text += "\ntalkers: threats / flows\n";
+            for (address, talker) in self.loudest() {
+                let _ = writeln!(
+                    text,
+                    "  {:>9} / {:<9} {address}  {}",
+                    talker.threats,
+                    talker.flows,
+                    talker.main_class()
+                );
+            }
+            if self.other_talkers.flows > 0 {
+                let _ = writeln!(
+                    text,
+                    "  {:>9} / {:<9} others",
+                    self.other_talkers.threats, self.other_talkers.flows
+                );
+            }
+        }
+        if !self.strongest.is_empty() {
+            text += "\nstrongest threats\n";
+            for (_, line) in &self.strongest {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
+        text
+    }
+
+    /// For programs.
+    pub(crate) fn to_json(&self, counts: &SensorCounts, seconds: f64) -> Value {
+        json!({
+            "frames": counts.frames,
+            "packets": counts.meter.packets,
+            "flows": self.flows,
+            "threats": self.threats,
+            "flows_without_model": self.unknown,
+            "classes": self.classes.iter().map(|(class, count)| (class.clone(), json!(count.flows)))
+                .collect::<serde_json::Map<_, _>>(),
+            "talkers": self.loudest().into_iter().map(|(address, talker)| json!({
+                "address": address, "flows": talker.flows, "threats": talker.threats,
+                "classes": talker.classes,
+            })).collect::<Vec<_>>(),
+            "not_decoded": counts.causes.iter().map(|(cause, count)| (cause.name().to_owned(), json!(count)))
+                .collect::<serde_json::Map<_, _>>(),
+            "cut_short_frames": counts.cut_short,
+            "evicted_flows": counts.meter.ended_by(tripline_flow::EndReason::Evicted),
+            "fragments": counts.fragments.fragments,
+            "overlapping_fragments": counts.fragments.overlapping,
+            "seconds": seconds,
+        })
+    }
+}
+
+/// What was not, or not wholly, seen.
+pub(crate) fn losses(counts: &SensorCounts) -> Vec<String> {
+    let mut lines: Vec<String> = counts
+        .causes
+        .iter()
+        .map(|(cause, count)| format!("{count} not decoded: {cause}"))
+        .collect();
+    if counts.cut_short > 0 {
+        lines.push(format!(
+            "{} of {} frames were captured only in part (snaplen); headers are enough, but a frame \
+             shorter than its headers is not decoded",
+            counts.cut_short, counts.frames
+        ));
+    }
+    let evicted = counts.meter.ended_by(tripline_flow::EndReason::Evicted);
+    if evicted > 0 {
+        lines.push(format!(
+            "{evicted} flows ended early because the flow table was full (--max-memory)"
+        ));
+    }
+    if counts.fragments.overlapping > 0 {
+        lines.push(format!(
+            "{} of {} IP fragments overlap or end beyond the largest datagram",
+            counts.fragments.overlapping, counts.fragments.fragments
+        ));
+    }
+    lines
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64 * 100.0
+    }
+}
+
+fn describe(probability: f64, report: &FlowReport<'_>) -> String {
+    let key = &report.flow().key;
+    let end = |address: IpAddr, port: u16| match (address, port) {
+        (address, 0) => address.to_string(),
+        (IpAddr::V6(address), port) => format!("[{address}]:{port}"),
+        (IpAddr::V4(address), port) => format!("{address}:{port}"),
+    };
+    let because: Vec<String> = report
+        .reasons
+        .iter()
+        .take(3)
+        .map(|reason| crate::output::reasons_text(std::slice::from_ref(reason)))
+        .collect();
+    format!(
+        "{probability:.3}  {}  {} {} > {}  because {}",
+        report.class().unwrap_or("threat"),
+        report.protocol(),
+        end(report.source(), key.source_port),
+        end(report.destination(), key.destination_port),
+        because.join("; ")
+    )
+}

@@ -1,0 +1,40 @@
+use super::{JudgedFlow, Opinion};
+
+/// What the opinions on a flow come to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Decision {
+    /// Whether it is a threat: one opinion that says so is enough.
+    pub(crate) is_threat: bool,
+    /// Which of the flow's opinions the verdict is; `None` if no model knows such flows.
+    pub(crate) deciding: Option<usize>,
+}
+
+impl JudgedFlow {
+    /// Of two opinions the alarmed one counts, of two alarmed ones the surer one.
+    pub(crate) fn decision(&self) -> Decision {
+        let strength = |opinion: &Opinion| {
+            let threat = opinion.verdict.threat;
+            (
+                opinion.verdict.is_threat(),
+                threat.map_or(0.0, |threat| threat.probability),
+            )
+        };
+        let mut deciding: Option<usize> = None;
+        for (at, opinion) in self.opinions.iter().enumerate() {
+            let is_stronger = deciding.is_none_or(|best| {
+                let (best, this) = (strength(&self.opinions[best]), strength(opinion));
+                this.0 > best.0 || (this.0 == best.0 && this.1 > best.1)
+            });
+            if is_stronger {
+                deciding = Some(at);
+            }
+        }
+        Decision {
+            is_threat: self
+                .opinions
+                .iter()
+                .any(|opinion| opinion.verdict.is_threat()),
+            deciding,
+        }
+    }
+}
