@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
-impl<'a> Bytes<'a> {
+impl Bytes<'_> {
     pub(crate) fn len(self) -> usize {
         self.0.len()
     }

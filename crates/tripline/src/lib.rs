@@ -26,6 +26,7 @@ pub mod clock;
 pub mod commands;
 pub mod data;
 mod flows;
+mod generated;
 pub mod ingest;
 pub mod model_files;
 mod output;

@@ -154,20 +154,12 @@ impl Shipped {
 /// The models for `nsl-kdd`.
 pub fn nsl_kdd() -> Vec<Shipped> {
     let origin = [("v1", &ORIGIN_V1), ("v2", &ORIGIN_V2), ("v3", &ORIGIN_V3)];
-    let mut shipped = vec![
-        detector(
-            "nsl-kdd-detector-full",
-            "Threat detector on all 41 NSL-KDD features; the best one where they are all known",
-            100,
-            FeatureChoice::AllBut(vec!["num_outbound_cmds".to_owned()]),
-        ),
-        detector(
-            "nsl-kdd-detector-live",
-            "Threat detector on the NSL-KDD features that can be observed on live traffic",
-            90,
-            FeatureChoice::named(&NSL_LIVE),
-        ),
-    ];
+    let mut shipped = vec![detector(
+        "nsl-kdd-detector-full",
+        "Threat detector on all 41 NSL-KDD features; the best one where they are all known",
+        100,
+        FeatureChoice::AllBut(vec!["num_outbound_cmds".to_owned()]),
+    )];
     for (index, (list, names)) in origin.into_iter().enumerate() {
         shipped.push(detector(
             &format!("nsl-kdd-detector-ten-{list}"),
@@ -226,6 +218,31 @@ pub fn nsl_kdd() -> Vec<Shipped> {
         seed: SEED,
     }));
     shipped
+}
+
+/// The models for `nsl-kdd` on live traffic, trained on the public data and generated traffic.
+pub fn nsl_kdd_live() -> Vec<Shipped> {
+    vec![detector(
+        "nsl-kdd-detector-live",
+        "Threat detector on the NSL-KDD features that can be observed on live traffic",
+        90,
+        FeatureChoice::named(&NSL_LIVE),
+    )]
+}
+
+/// The models for `cicflow` on live traffic, trained on the public data and generated traffic.
+pub fn cicflow_live() -> Vec<Shipped> {
+    vec![detector(
+        "cicflow-detector-live",
+        "Threat detector on flows of live traffic",
+        110,
+        FeatureChoice::AllBut(
+            CICFLOW_UNTRAINED
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
+        ),
+    )]
 }
 
 /// The models for `cicflow`.

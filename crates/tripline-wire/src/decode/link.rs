@@ -34,9 +34,8 @@ pub(super) fn first(link: LinkType, mut bytes: Bytes<'_>) -> Result<(Layer, Byte
         LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 | LinkType(12 | 14) => Layer::Ip,
         LinkType::NULL | LinkType::LOOP => {
             let family: [u8; 4] = bytes.array().ok_or(cut)?;
-            let family = match family {
-                [0, 0, 0, family] | [family, 0, 0, 0] => family,
-                _ => return Err(Cause::BadHeader),
+            let ([0, 0, 0, family] | [family, 0, 0, 0]) = family else {
+                return Err(Cause::BadHeader);
             };
             match family {
                 // IPv4, and what the BSDs, macOS and Windows call IPv6.
@@ -160,9 +159,7 @@ pub(super) fn ppp(mut bytes: Bytes<'_>) -> Result<Inward<'_>, Cause> {
 pub(super) fn mpls(mut bytes: Bytes<'_>) -> Result<Inward<'_>, Cause> {
     let label = bytes.u32().ok_or(Cause::Truncated)?;
     let is_last = label & 0x100 != 0;
-    let layer = if !is_last {
-        Layer::Mpls
-    } else {
+    let layer = if is_last {
         match bytes.peek(0).ok_or(Cause::Truncated)? >> 4 {
             4 | 6 => Layer::Ip,
             0 => {
@@ -171,6 +168,8 @@ pub(super) fn mpls(mut bytes: Bytes<'_>) -> Result<Inward<'_>, Cause> {
             }
             _ => Layer::Nothing,
         }
+    } else {
+        Layer::Mpls
     };
     Ok(Inward::Layer(layer, bytes))
 }

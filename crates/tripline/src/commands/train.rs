@@ -11,7 +11,7 @@ use tripline_lifecycle::{
 };
 
 use super::progress;
-use crate::{cli::TrainArgs, data, model_files::EXTENSION};
+use crate::{cli::TrainArgs, data, generated, model_files::EXTENSION};
 
 /// Parts of the cicflow data, of which one in this many is sealed.
 const CICFLOW_PARTS: usize = 10;
@@ -38,7 +38,9 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
             shipped::nsl_kdd(),
             read_nsl_kdd as fn(&Path, bool) -> anyhow::Result<DataSet>,
         ),
+        (shipped::nsl_kdd_live(), read_nsl_kdd_live),
         (shipped::cicflow(), read_cicflow),
+        (shipped::cicflow_live(), read_cicflow_live),
     ] {
         let wanted: Vec<&Shipped> = recipes
             .iter()
@@ -56,7 +58,9 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     if let Some(unknown) = args.model.iter().find(|name| !trained.contains_key(*name)) {
         let known: Vec<String> = shipped::nsl_kdd()
             .iter()
+            .chain(&shipped::nsl_kdd_live())
             .chain(&shipped::cicflow())
+            .chain(&shipped::cicflow_live())
             .map(|recipe| recipe.name().to_owned())
             .collect();
         bail!(
@@ -259,6 +263,31 @@ fn read_cicflow(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
         train: rows.select(&train),
         sealed,
     })
+}
+
+/// Generated networks to train on beside the public data. Their number was fixed before any
+/// capture was looked at with the models.
+const GENERATED: generated::Recipe = generated::Recipe {
+    seed: 3_000,
+    networks: 24,
+    benign_rows: 2_000,
+    attack_rows: 60,
+};
+
+fn read_nsl_kdd_live(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
+    with_generated(read_nsl_kdd(folder, open_sealed)?)
+}
+
+fn read_cicflow_live(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
+    with_generated(read_cicflow(folder, open_sealed)?)
+}
+
+fn with_generated(mut set: DataSet) -> anyhow::Result<DataSet> {
+    let rows = generated::rows(set.train.schema(), GENERATED)?;
+    for row in 0..rows.len() {
+        set.train.push(rows.row(row), rows.label(row));
+    }
+    Ok(set)
 }
 
 fn headline(report: &Report) -> String {

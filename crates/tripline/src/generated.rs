@@ -1,0 +1,136 @@
+//! Rows to train on from generated traffic: the same packets, meter and features as live traffic.
+
+use std::collections::HashMap;
+
+use anyhow::Context;
+use tripline_features::FeatureSchema;
+use tripline_flow::{Early, FlowKey, MeterConfig};
+use tripline_lifecycle::LabelledRows;
+use tripline_traffic::{AttackKind, AttackPlan, Label, Traffic, TrafficPlan};
+use tripline_wire::{DecodeOptions, Decoder, Frame, LinkType, Packet};
+
+use crate::sensor::{JudgedFlow, Judges, Sensor};
+
+/// What is generated to train on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recipe {
+    /// The first seed; each network has the next one.
+    pub(crate) seed: u64,
+    /// Networks, each with hosts, distances and habits of attackers of its own.
+    pub(crate) networks: u32,
+    /// Ordinary rows kept of each network.
+    pub(crate) benign_rows: usize,
+    /// Rows kept of each kind of attack in each network.
+    pub(crate) attack_rows: usize,
+}
+
+const SECOND: i64 = 1_000_000;
+
+/// Rows of a schema, labelled as CICIDS2017 does.
+pub(crate) fn rows(schema: &'static FeatureSchema, recipe: Recipe) -> anyhow::Result<LabelledRows> {
+    let mut rows = LabelledRows::new(schema);
+    for network in 0..recipe.networks {
+        let plan = plan(recipe.seed + u64::from(network));
+        let mut kept: HashMap<Label, usize> = HashMap::new();
+        let mut take = |judged: &JudgedFlow, label: Label| {
+            let Some(values) = judged.values(schema) else {
+                return;
+            };
+            let limit = match label {
+                Label::Benign => recipe.benign_rows,
+                Label::Attack(_) => recipe.attack_rows,
+            };
+            let kept = kept.entry(label).or_default();
+            if *kept < limit {
+                *kept += 1;
+                rows.push(values, label.name());
+            }
+        };
+        flows_of(&plan, &mut take)?;
+    }
+    Ok(rows)
+}
+
+/// Ten minutes of a network in which every attack happens twice, in different ways.
+fn plan(seed: u64) -> TrafficPlan {
+    let mut attacks = Vec::new();
+    for (turn, kind) in AttackKind::ALL.into_iter().enumerate() {
+        // Scans and floods have many ways.
+        let times = match kind {
+            AttackKind::PortScan | AttackKind::Ddos => 6,
+            _ => 2,
+        };
+        for time in 0..times {
+            attacks.push(AttackPlan {
+                kind,
+                start_micros: (turn as i64 * 17 + time * 91) % 560 * SECOND,
+                duration_micros: match kind {
+                    AttackKind::PortScan | AttackKind::Ddos => SECOND,
+                    AttackKind::DosHulk => 3 * SECOND,
+                    _ => 40 * SECOND,
+                },
+                intensity: if time % 2 == 0 { 1.0 } else { 0.4 },
+            });
+        }
+    }
+    TrafficPlan {
+        attacks,
+        ..TrafficPlan::benign(seed, 600, 5.0)
+    }
+}
+
+/// Meters a plan's packets and hands each flow over with its label: at its end, and also as an
+/// early verdict would see it, so that a model knows young flows.
+fn flows_of(plan: &TrafficPlan, take: &mut impl FnMut(&JudgedFlow, Label)) -> anyhow::Result<()> {
+    const BATCH: usize = 4096;
+    let mut traffic = Traffic::new(plan).context("the plan of generated traffic")?;
+    let mut decoder = Decoder::new(DecodeOptions::default());
+    let mut sensor = Sensor::new(
+        MeterConfig {
+            early: Some(Early {
+                after_packets: 10,
+                after_micros: 10 * SECOND,
+            }),
+            ..MeterConfig::default()
+        },
+        Judges::none(),
+    );
+    let mut labels: HashMap<FlowKey, Label> = HashMap::new();
+    let mut packets: Vec<Packet> = Vec::new();
+    let mut flows = Vec::new();
+    let mut hand_over = |flows: &mut Vec<JudgedFlow>, labels: &HashMap<FlowKey, Label>| {
+        for judged in flows.drain(..) {
+            let key = judged.flow.key;
+            let label = labels.get(&key).or_else(|| labels.get(&key.reversed()));
+            if let Some(label) = label {
+                take(&judged, *label);
+            }
+        }
+    };
+    while let Some(packet) = traffic.next_packet() {
+        let key = FlowKey {
+            source: packet.client.address.into(),
+            destination: packet.server.address.into(),
+            source_port: packet.client.port,
+            destination_port: packet.server.port,
+            protocol: packet.protocol,
+        };
+        labels.insert(key, packet.label);
+        let frame = Frame {
+            time_micros: packet.time_micros,
+            link: LinkType::ETHERNET,
+            data: packet.frame,
+            frame_bytes: packet.frame.len() as u32,
+        };
+        packets.extend(decoder.decode(&frame));
+        if packets.len() == BATCH {
+            sensor.observe(&packets, &mut flows);
+            packets.clear();
+            hand_over(&mut flows, &labels);
+        }
+    }
+    sensor.observe(&packets, &mut flows);
+    sensor.finish(&mut flows);
+    hand_over(&mut flows, &labels);
+    Ok(())
+}
