@@ -45,9 +45,9 @@ pub use bundle::ModelBundle;
 pub use error::DetectError;
 pub use explain::{Contribution, Explanation, StageExplanation};
 pub use manifest::{
-    ClassDef, DataDigest, FeatureBaseline, Manifest, Role, SchemaRef, Threshold, Training,
+    ClassDef, DataDigest, FeatureBaseline, MadeFor, Manifest, Role, SchemaRef, Threshold, Training,
 };
 pub use model::Model;
 pub use pipeline::{ModelSet, Pipeline};
-pub use scorer::Scorer;
+pub use scorer::{Explained, Scorer};
 pub use verdict::{AttackOpinion, NamedAttack, Reason, Stage, ThreatOpinion, Verdict};

@@ -27,6 +27,30 @@ impl Role {
     }
 }
 
+/// Whose measurements a model was made for.
+///
+/// The same feature of the same flow differs with where and by what it was measured; a model that
+/// was trained on one origin is only trusted there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MadeFor {
+    /// Rows that somebody else measured, as the public data sets have them.
+    #[default]
+    Rows,
+    /// Packets that Tripline measures itself.
+    Packets,
+}
+
+impl MadeFor {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks for a reference"
+    )]
+    fn is_rows(&self) -> bool {
+        *self == Self::Rows
+    }
+}
+
 /// Which definition of the features a model was made for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -124,6 +148,9 @@ pub struct Manifest {
     pub role: Role,
     /// Among the models a row fits, the highest priority judges it.
     pub priority: i32,
+    /// Whose measurements it judges.
+    #[serde(skip_serializing_if = "MadeFor::is_rows", default)]
+    pub made_for: MadeFor,
     /// The definition of the features.
     pub schema: SchemaRef,
     /// The features it reads, in the order of its columns.

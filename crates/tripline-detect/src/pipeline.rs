@@ -2,7 +2,7 @@ use std::{cmp::Reverse, sync::Arc};
 
 use tripline_features::FeatureSchema;
 
-use crate::{DetectError, Model, Role};
+use crate::{DetectError, MadeFor, Model, Role};
 
 /// The models that judge a row together.
 #[derive(Debug, Clone)]
@@ -85,20 +85,44 @@ impl ModelSet {
     }
 
     /// The pipeline for rows of a schema that have the features marked in `present`: per role the
-    /// most preferred model whose features they cover.
+    /// most preferred model whose features they cover, of those made for rows.
     pub fn pipeline_for(
         &self,
         schema: &'static FeatureSchema,
         present: &[bool],
     ) -> Result<Pipeline, DetectError> {
+        self.best(schema, present, &[MadeFor::Rows])
+    }
+
+    /// The same for flows that were measured from packets: models made for packets go before those
+    /// made for rows.
+    pub fn pipeline_for_packets(
+        &self,
+        schema: &'static FeatureSchema,
+        present: &[bool],
+    ) -> Result<Pipeline, DetectError> {
+        self.best(schema, present, &[MadeFor::Packets, MadeFor::Rows])
+    }
+
+    fn best(
+        &self,
+        schema: &'static FeatureSchema,
+        present: &[bool],
+        origins: &[MadeFor],
+    ) -> Result<Pipeline, DetectError> {
         let fits = |role: Role| {
-            self.of_schema(schema)
-                .find(|model| model.role() == role && model.missing(present).is_empty())
-                .cloned()
+            let of = |origin: &MadeFor| {
+                self.of_schema(schema).find(|model| {
+                    model.role() == role
+                        && model.manifest().made_for == *origin
+                        && model.missing(present).is_empty()
+                })
+            };
+            origins.iter().find_map(of).cloned()
         };
         let (detector, classifier) = (fits(Role::Detector), fits(Role::Classifier));
         if detector.is_none() && classifier.is_none() {
-            return Err(self.nearest(schema, present));
+            return Err(self.nearest(schema, present, origins));
         }
         Ok(Pipeline {
             schema,
@@ -142,10 +166,16 @@ impl ModelSet {
             .filter(move |model| model.schema().name() == schema.name())
     }
 
-    fn nearest(&self, schema: &'static FeatureSchema, present: &[bool]) -> DetectError {
+    fn nearest(
+        &self,
+        schema: &'static FeatureSchema,
+        present: &[bool],
+        origins: &[MadeFor],
+    ) -> DetectError {
         let nearest = self
             .of_schema(schema)
             .filter(|model| model.role() != Role::Namer)
+            .filter(|model| origins.contains(&model.manifest().made_for))
             .map(|model| (model.missing(present), model))
             .min_by_key(|(missing, _)| missing.len());
         match nearest {

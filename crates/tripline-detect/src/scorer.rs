@@ -13,9 +13,20 @@ const CHUNK_ROWS: usize = 256;
 pub struct Scorer {
     pipeline: Pipeline,
     reasons: usize,
+    explained: Explained,
     detector: Option<Workspace>,
     classifier: Option<Workspace>,
     namer: Option<Workspace>,
+}
+
+/// Which verdicts of a detector come with reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Explained {
+    /// All.
+    #[default]
+    All,
+    /// Those of threats: what is ordinary costs less, and can still be explained when somebody asks.
+    Threats,
 }
 
 #[derive(Debug)]
@@ -112,7 +123,15 @@ impl Scorer {
             namer: pipeline.namer().map(Workspace::new),
             pipeline,
             reasons,
+            explained: Explained::All,
         }
+    }
+
+    /// Chooses which verdicts come with reasons.
+    #[must_use]
+    pub fn explaining(mut self, explained: Explained) -> Self {
+        self.explained = explained;
+        self
     }
 
     /// The models that judge.
@@ -142,7 +161,7 @@ impl Scorer {
         let mut suspects: Vec<usize> = (0..verdicts.len()).collect();
         if let Some(detector) = &mut self.detector {
             detector.load(values.chunks(width));
-            let explains = self.reasons > 0;
+            let explains = self.reasons > 0 && self.explained == Explained::All;
             if explains {
                 detector.explain(0, &suspects);
             } else {
@@ -161,6 +180,13 @@ impl Scorer {
                 }
             }
             suspects.retain(|row| verdicts[*row].is_threat());
+            if self.reasons > 0 && !explains {
+                detector.explain(0, &suspects);
+                for (position, row) in suspects.iter().enumerate() {
+                    verdicts[*row].reasons =
+                        detector.strongest(position, Stage::Detector, self.reasons);
+                }
+            }
         }
         let Some(classifier) = &mut self.classifier else {
             return;

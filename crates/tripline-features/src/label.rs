@@ -128,6 +128,19 @@ pub fn category_of(nsl_label: &str) -> Option<NslCategory> {
         .map(|(_, category)| *category)
 }
 
+/// The category of KDD that a flow class of CICIDS2017 falls into: what floods or holds a service is
+/// denial of service, what asks around is a probe, what tries to get in or is in is R2L.
+pub fn category_of_flow_class(label: &str) -> Option<NslCategory> {
+    let class = *CICFLOW_CLASSES.get(cicflow_class(label)?)?;
+    Some(match class {
+        "BENIGN" => NslCategory::Normal,
+        "PortScan" => NslCategory::Probe,
+        "DDoS" => NslCategory::Dos,
+        name if name.starts_with("DoS") => NslCategory::Dos,
+        _ => NslCategory::R2l,
+    })
+}
+
 /// The canonical spelling of a KDD label.
 pub fn nsl_name(label: &str) -> Option<&'static str> {
     let label = label.trim().trim_end_matches('.');

@@ -3,6 +3,7 @@
 pub mod shipped;
 
 use serde::{Deserialize, Serialize};
+use tripline_detect::MadeFor;
 use tripline_features::FeatureSchema;
 
 use crate::{CategoryEncoding, Learner, LifecycleError};
@@ -130,6 +131,9 @@ pub struct DetectorRecipe {
     pub description: String,
     /// See [`Manifest::priority`](tripline_detect::Manifest::priority).
     pub priority: i32,
+    /// Whose measurements it judges.
+    #[serde(default)]
+    pub made_for: MadeFor,
     /// The features it reads.
     pub features: FeatureChoice,
     /// How categories reach the trees.
@@ -156,6 +160,9 @@ pub struct ClassifierRecipe {
     pub description: String,
     /// See [`Manifest::priority`](tripline_detect::Manifest::priority).
     pub priority: i32,
+    /// Whose measurements it judges.
+    #[serde(default)]
+    pub made_for: MadeFor,
     /// The features it reads.
     pub features: FeatureChoice,
     /// How categories reach the trees.

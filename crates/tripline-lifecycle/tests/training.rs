@@ -6,6 +6,7 @@
     reason = "in a test, what fails in a helper fails the test"
 )]
 
+use tripline_detect::MadeFor;
 use tripline_features::{CsvLimits, CsvRows, RowBatch, synthetic};
 use tripline_forest::gbdt::GbdtParams;
 use tripline_lifecycle::{
@@ -46,6 +47,7 @@ fn detector() -> DetectorRecipe {
         name: "test-detector".to_owned(),
         description: "A detector of the tests".to_owned(),
         priority: 1,
+        made_for: MadeFor::Rows,
         features: FeatureChoice::AllBut(Vec::new()),
         categories: CategoryEncoding::Native,
         learner: learner(),
@@ -68,6 +70,7 @@ fn classifier() -> ClassifierRecipe {
         name: "test-classifier".to_owned(),
         description: "A classifier of the tests".to_owned(),
         priority: 1,
+        made_for: MadeFor::Rows,
         features: FeatureChoice::AllBut(Vec::new()),
         categories: CategoryEncoding::Native,
         learner: learner(),

@@ -38,6 +38,24 @@ pub enum Body {
         /// The second word: identifier and sequence number.
         rest: u32,
     },
+    /// Any other protocol, without a header of its own.
+    Other {
+        /// IP protocol number.
+        protocol: u8,
+    },
+}
+
+impl Body {
+    /// The IP protocol number.
+    pub fn protocol(self, is_v6: bool) -> u8 {
+        match self {
+            Self::Tcp { .. } => 6,
+            Self::Udp => 17,
+            Self::Icmp { .. } if is_v6 => 58,
+            Self::Icmp { .. } => 1,
+            Self::Other { protocol } => protocol,
+        }
+    }
 }
 
 /// What a frame is made of.
@@ -69,11 +87,11 @@ pub fn build(spec: &FrameSpec, out: &mut Vec<u8>) {
     out.extend(hardware(spec.to.address));
     out.extend(hardware(spec.from.address));
     out.extend(if is_v6 { [0x86, 0xdd] } else { [0x08, 0x00] });
-    let (protocol, header_bytes) = match spec.body {
-        Body::Tcp { option_bytes, .. } => (6, 20 + usize::from(option_bytes / 4 * 4)),
-        Body::Udp => (17, 8),
-        Body::Icmp { .. } if is_v6 => (58, 8),
-        Body::Icmp { .. } => (1, 8),
+    let protocol = spec.body.protocol(is_v6);
+    let header_bytes = match spec.body {
+        Body::Tcp { option_bytes, .. } => 20 + usize::from(option_bytes / 4 * 4),
+        Body::Udp | Body::Icmp { .. } => 8,
+        Body::Other { .. } => 0,
     };
     let inside = header_bytes + usize::from(spec.payload_bytes);
     match (spec.from.address, spec.to.address) {
@@ -102,20 +120,23 @@ pub fn build(spec: &FrameSpec, out: &mut Vec<u8>) {
         out.push(FILLER[position % FILLER.len()]);
     }
     let checksum_at = match spec.body {
-        Body::Tcp { .. } => 16,
-        Body::Udp => 6,
-        Body::Icmp { .. } => 2,
+        Body::Tcp { .. } => Some(16),
+        Body::Udp => Some(6),
+        Body::Icmp { .. } => Some(2),
+        Body::Other { .. } => None,
     };
-    let pseudo = match spec.body {
-        Body::Icmp { .. } if !is_v6 => 0,
-        _ => pseudo_sum(spec, protocol, inside),
-    };
-    let sum = match fold(pseudo + ones_sum(&out[start..])) {
-        // Zero says that there is no checksum (RFC 768).
-        0 if spec.body == Body::Udp => 0xffff,
-        sum => sum,
-    };
-    out[start + checksum_at..start + checksum_at + 2].copy_from_slice(&sum.to_be_bytes());
+    if let Some(at) = checksum_at {
+        let pseudo = match spec.body {
+            Body::Icmp { .. } if !is_v6 => 0,
+            _ => pseudo_sum(spec, protocol, inside),
+        };
+        let sum = match fold(pseudo + ones_sum(&out[start..])) {
+            // Zero says that there is no checksum (RFC 768).
+            0 if spec.body == Body::Udp => 0xffff,
+            sum => sum,
+        };
+        out[start + at..start + at + 2].copy_from_slice(&sum.to_be_bytes());
+    }
     if out.len() < MIN_FRAME_BYTES {
         out.resize(MIN_FRAME_BYTES, 0);
     }
@@ -150,6 +171,7 @@ fn write_body(spec: &FrameSpec, inside: usize, out: &mut Vec<u8>) {
             out.extend([kind, code, 0, 0]);
             out.extend(rest.to_be_bytes());
         }
+        Body::Other { .. } => {}
     }
 }
 

@@ -211,11 +211,11 @@ impl TrafficPlan {
         };
         Self {
             attacks: vec![
-                attack(AttackKind::PortScan, 0, 4.0),
+                attack(AttackKind::PortScan, 0, 2.4),
                 attack(AttackKind::Ddos, MINUTE, 1.0),
                 attack(AttackKind::DosHulk, 2 * MINUTE, 0.5),
             ],
-            ..Self::benign(seed, 180, 55.0)
+            ..Self::benign(seed, 180, 14.0)
         }
     }
 

@@ -63,6 +63,8 @@ pub(crate) enum Action {
         code: u8,
         bytes: u16,
     },
+    /// A packet of the client in a protocol without ports.
+    Packet { protocol: u8, bytes: u16 },
 }
 
 /// How a host builds its packets.
@@ -118,6 +120,7 @@ enum DueBody {
     Again,
     Udp,
     Icmp { kind: u8, code: u8 },
+    Other { protocol: u8 },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -145,6 +148,7 @@ pub(crate) struct Session {
     /// The same for packets of the server.
     client_delay: u64,
     segment_bytes: u16,
+    unseen: Option<Side>,
     pub(crate) random: Random,
     identification: u16,
 }
@@ -159,7 +163,19 @@ pub(crate) struct Script {
     pub(crate) server_stack: Stack,
     /// Round trip between the ends in microseconds.
     pub(crate) round_trip: u64,
+    /// The side whose packets take another way and do not pass the sensor.
+    pub(crate) unseen: Option<Side>,
     pub(crate) actions: Vec<Action>,
+}
+
+impl Script {
+    /// Routes are not always the same both ways: for a share of conversations one side is unseen.
+    pub(crate) fn seen_in_part(mut self, share: f64, random: &mut Random) -> Self {
+        if random.chance(share) {
+            self.unseen = Some(random.pick(&[Side::Client, Side::Server, Side::Server]));
+        }
+        self
+    }
 }
 
 impl Session {
@@ -189,6 +205,7 @@ impl Session {
             ],
             server_delay,
             client_delay,
+            unseen: script.unseen,
             segment_bytes: random.pick(&[1460, 1448, 1460, 1380, 1410]),
             identification: random.next() as u16,
             random,
@@ -209,6 +226,11 @@ impl Session {
         Some(first.delay)
     }
 
+    /// Whether the packet that is due does not pass the sensor.
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.due.front().map(|due| due.from) == self.unseen && self.unseen.is_some()
+    }
+
     /// The packet that is due.
     pub(crate) fn take(&mut self) -> Option<FrameSpec> {
         let due = self.due.pop_front()?;
@@ -220,6 +242,7 @@ impl Session {
         let mut payload = due.payload;
         let body = match due.body {
             DueBody::Udp => Body::Udp,
+            DueBody::Other { protocol } => Body::Other { protocol },
             DueBody::Icmp { kind, code } => Body::Icmp {
                 kind,
                 code,
@@ -392,6 +415,15 @@ impl Session {
                     delay,
                     from,
                     body: DueBody::Udp,
+                    payload: bytes,
+                });
+            }
+            Action::Packet { protocol, bytes } => {
+                let delay = self.answer_delay(Client);
+                self.due.push_back(Due {
+                    delay,
+                    from: Client,
+                    body: DueBody::Other { protocol },
                     payload: bytes,
                 });
             }

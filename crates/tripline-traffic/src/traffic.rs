@@ -100,22 +100,57 @@ impl Traffic {
     /// The next packet.
     pub fn next_packet(&mut self) -> Option<TrafficPacket<'_>> {
         loop {
+            self.begin_due_sessions()?;
+            let place = self.turns.peek()?.0.place;
+            let session = self.sessions.get_mut(place)?.as_mut()?;
+            if !session.is_unseen() {
+                break;
+            }
+            session.take()?;
+            self.go_on();
+        }
+        let turn = &self.turns.peek()?.0;
+        let (time_micros, place) = (turn.time, turn.place);
+        let session = self.sessions.get_mut(place)?.as_mut()?;
+        let spec = session.take()?;
+        frame::build(&spec, &mut self.frame);
+        let (label, id) = (session.label, session.id);
+        let (client, server) = (session.client, session.server);
+        self.go_on();
+        Some(TrafficPacket {
+            time_micros,
+            frame: &self.frame,
+            label,
+            session: id,
+            client,
+            server,
+            protocol: spec.body.protocol(client.address.is_ipv6()),
+        })
+    }
+
+    /// Begins every session whose time comes before that of the next packet; `None` at the end.
+    fn begin_due_sessions(&mut self) -> Option<()> {
+        loop {
             let source_time = self.source_turns.peek().map(|Reverse(turn)| turn.time);
             let packet_time = self.turns.peek().map(|Reverse(turn)| turn.time);
             match (source_time, packet_time) {
                 (Some(source), packet) if packet.is_none_or(|packet| source <= packet) => {
                     self.begin_session();
                 }
-                (_, Some(_)) => break,
+                (_, Some(_)) => return Some(()),
                 (_, None) => return None,
             }
         }
-        let Reverse(turn) = self.turns.pop()?;
-        let session = self.sessions.get_mut(turn.place)?.as_mut()?;
-        let spec = session.take()?;
-        frame::build(&spec, &mut self.frame);
-        let (label, id) = (session.label, session.id);
-        let (client, server) = (session.client, session.server);
+    }
+
+    /// Puts the session whose turn it was where its next packet comes, or ends it.
+    fn go_on(&mut self) {
+        let Some(Reverse(turn)) = self.turns.pop() else {
+            return;
+        };
+        let Some(Some(session)) = self.sessions.get_mut(turn.place) else {
+            return;
+        };
         match session.next_delay() {
             Some(delay) => self.schedule(turn.time + delay as i64, turn.place),
             None => {
@@ -123,20 +158,6 @@ impl Traffic {
                 self.free.push(turn.place);
             }
         }
-        Some(TrafficPacket {
-            time_micros: turn.time,
-            frame: &self.frame,
-            label,
-            session: id,
-            client,
-            server,
-            protocol: match spec.body {
-                frame::Body::Tcp { .. } => 6,
-                frame::Body::Udp => 17,
-                frame::Body::Icmp { .. } if client.address.is_ipv6() => 58,
-                frame::Body::Icmp { .. } => 1,
-            },
-        })
     }
 
     fn begin_session(&mut self) {

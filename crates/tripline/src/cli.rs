@@ -1,8 +1,12 @@
 //! What can be typed.
 
+mod generate;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use generate::{AttackText, GenerateArgs, HostileText, Preset};
 
 /// Watches network traffic and says, for every flow: is it a threat, which attack, how sure, why.
 #[derive(Debug, Parser)]
@@ -27,6 +31,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// Write the flows of a capture with their features, as CICFlowMeter does.
     Flows(FlowsArgs),
+    /// Write generated, labelled traffic as a capture; nothing is sent.
+    Generate(GenerateArgs),
     /// Judge one row of a CSV file and show every contribution.
     Explain(ExplainArgs),
     /// Judge a labelled CSV file and report how good the models are.
@@ -204,6 +210,9 @@ pub struct ScanArgs {
     /// Print the summary as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Only measure: flows and both feature vectors, but no model is asked.
+    #[arg(long, conflicts_with_all = ["threats_only"])]
+    pub measure_only: bool,
     /// Packets to flows.
     #[command(flatten)]
     pub meter: MeterArgs,

@@ -8,7 +8,7 @@ mod reading;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use tripline_detect::{DetectError, ModelSet};
+use tripline_detect::DetectError;
 use tripline_features::FeatureSchema;
 use tripline_features::live::nsl_kdd::Connections;
 use tripline_flow::{Event, Flow, Meter, MeterConfig, MeterCounts, What, Young};
@@ -236,9 +236,4 @@ pub(crate) fn run(
     counts.meter = sensor.counts();
     receive(&mut flows, &counts).map_err(SensorError::Receiver)?;
     Ok(counts)
-}
-
-/// Who judges flows: the models for each schema that live traffic can know.
-pub(crate) fn judges(models: &ModelSet, reasons: usize) -> Result<Judges, DetectError> {
-    Judges::new(models, reasons)
 }

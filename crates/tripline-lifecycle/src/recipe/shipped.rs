@@ -1,5 +1,8 @@
 //! The models that ship.
 
+mod packets;
+
+use tripline_detect::MadeFor;
 use tripline_forest::{
     forest::{Criterion, ForestParams, MaxFeatures, TreeParams},
     gbdt::GbdtParams,
@@ -9,6 +12,8 @@ use super::{
     Background, ClassifierRecipe, DetectorRecipe, FeatureChoice, ThresholdRule, Weighting,
 };
 use crate::{CategoryEncoding, Learner};
+
+pub use packets::{cicflow_packets, nsl_kdd_packets};
 
 /// Seed of every shipped model.
 const SEED: u64 = 20_090_715;
@@ -154,12 +159,20 @@ impl Shipped {
 /// The models for `nsl-kdd`.
 pub fn nsl_kdd() -> Vec<Shipped> {
     let origin = [("v1", &ORIGIN_V1), ("v2", &ORIGIN_V2), ("v3", &ORIGIN_V3)];
-    let mut shipped = vec![detector(
-        "nsl-kdd-detector-full",
-        "Threat detector on all 41 NSL-KDD features; the best one where they are all known",
-        100,
-        FeatureChoice::AllBut(vec!["num_outbound_cmds".to_owned()]),
-    )];
+    let mut shipped = vec![
+        detector(
+            "nsl-kdd-detector-full",
+            "Threat detector on all 41 NSL-KDD features; the best one where they are all known",
+            100,
+            FeatureChoice::AllBut(vec!["num_outbound_cmds".to_owned()]),
+        ),
+        detector(
+            "nsl-kdd-detector-live",
+            "Threat detector on the NSL-KDD features that can be observed on live traffic",
+            90,
+            FeatureChoice::named(&NSL_LIVE),
+        ),
+    ];
     for (index, (list, names)) in origin.into_iter().enumerate() {
         shipped.push(detector(
             &format!("nsl-kdd-detector-ten-{list}"),
@@ -174,6 +187,7 @@ pub fn nsl_kdd() -> Vec<Shipped> {
                  100 trees of depth 15, decided at a score of 0.5; kept for comparison"
             ),
             priority: 10 - index as i32,
+            made_for: MadeFor::Rows,
             features: FeatureChoice::named(names),
             categories: CategoryEncoding::Index,
             learner: origin_forest(),
@@ -210,6 +224,7 @@ pub fn nsl_kdd() -> Vec<Shipped> {
         name: "nsl-kdd-namer-full".to_owned(),
         description: "Names the attack inside its class, from all NSL-KDD features".to_owned(),
         priority: 100,
+        made_for: MadeFor::Rows,
         features: FeatureChoice::AllBut(vec!["num_outbound_cmds".to_owned()]),
         categories: CategoryEncoding::Native,
         learner: namer_learner(),
@@ -218,31 +233,6 @@ pub fn nsl_kdd() -> Vec<Shipped> {
         seed: SEED,
     }));
     shipped
-}
-
-/// The models for `nsl-kdd` on live traffic, trained on the public data and generated traffic.
-pub fn nsl_kdd_live() -> Vec<Shipped> {
-    vec![detector(
-        "nsl-kdd-detector-live",
-        "Threat detector on the NSL-KDD features that can be observed on live traffic",
-        90,
-        FeatureChoice::named(&NSL_LIVE),
-    )]
-}
-
-/// The models for `cicflow` on live traffic, trained on the public data and generated traffic.
-pub fn cicflow_live() -> Vec<Shipped> {
-    vec![detector(
-        "cicflow-detector-live",
-        "Threat detector on flows of live traffic",
-        110,
-        FeatureChoice::AllBut(
-            CICFLOW_UNTRAINED
-                .iter()
-                .map(|name| (*name).to_owned())
-                .collect(),
-        ),
-    )]
 }
 
 /// The models for `cicflow`.
@@ -290,6 +280,7 @@ pub fn cicflow() -> Vec<Shipped> {
                       a correlation filter; kept for comparison"
                 .to_owned(),
         priority: 10,
+        made_for: MadeFor::Rows,
         features: FeatureChoice::Uncorrelated {
             from: Box::new(all()),
             limit: 0.95,
@@ -315,6 +306,7 @@ fn detector(name: &str, description: &str, priority: i32, features: FeatureChoic
         name: name.to_owned(),
         description: description.to_owned(),
         priority,
+        made_for: MadeFor::Rows,
         features,
         categories: CategoryEncoding::Native,
         learner: Learner::Gbdt(GbdtParams {
@@ -350,6 +342,7 @@ fn classifier(
         name: name.to_owned(),
         description: description.to_owned(),
         priority,
+        made_for: MadeFor::Rows,
         features,
         categories: CategoryEncoding::Native,
         learner,

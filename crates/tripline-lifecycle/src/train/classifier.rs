@@ -89,6 +89,7 @@ pub fn train_classifier(
             Role::Classifier
         },
         priority: recipe.priority,
+        made_for: recipe.made_for,
         schema: schema_ref(&rows),
         features: feature_names(&rows, &fitter.columns),
         classes,

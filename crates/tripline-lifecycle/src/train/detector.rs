@@ -81,6 +81,7 @@ pub fn train_detector(
         description: recipe.description.clone(),
         role: Role::Detector,
         priority: recipe.priority,
+        made_for: recipe.made_for,
         schema: schema_ref(rows),
         features: feature_names(rows, &fitter.columns),
         classes: vec![

@@ -25,6 +25,8 @@ pub(crate) struct Attack {
     victim_stack: Stack,
     round_trip: u64,
     flavour: u64,
+    /// Sessions that begin together.
+    together: u64,
     turn: u64,
     /// Where the open ports of the victim are.
     open_every: u64,
@@ -53,7 +55,7 @@ impl Attack {
             },
             port: match plan.kind {
                 A::FtpPatator => 21,
-                A::SshPatator => 22,
+                A::SshPatator => random.pick(&[22, 22, 22, 2222, 902]),
                 A::Bot => 8080,
                 A::Heartbleed => 443,
                 _ => 80,
@@ -70,6 +72,10 @@ impl Attack {
             victim_stack: Stack::any(random),
             round_trip: random.whole_magnitude(150, 60_000),
             flavour: random.next(),
+            together: match plan.kind {
+                A::FtpPatator | A::SshPatator => random.pick(&[1, 4, 6, 16]),
+                _ => 1,
+            },
             turn: 0,
             open_every: random.between(40, 400),
             local_port: random.between(33_000, 60_000) as u16,
@@ -83,9 +89,12 @@ impl Attack {
     pub(crate) fn next(&mut self, now: i64, network: &mut Network, random: &mut Random) -> Next {
         let script = self.script(network, random);
         self.turn += 1;
-        let gap = random
-            .exponential(self.mean_gap() / self.intensity)
-            .max(1.0) as i64;
+        let gap = if self.turn.is_multiple_of(self.together) {
+            let mean = self.mean_gap() * self.together as f64 / self.intensity;
+            random.exponential(mean).max(1.0) as i64
+        } else {
+            random.between(80, 900) as i64
+        };
         let again = now + gap;
         Next {
             script: Some(script),
@@ -98,7 +107,7 @@ impl Attack {
         use AttackKind as A;
         match self.kind {
             A::DosHulk => 4_000.0,
-            A::Ddos if self.flavour % 4 == 0 => 8_000.0,
+            A::Ddos if self.flavour.is_multiple_of(4) => 8_000.0,
             A::Ddos => 700.0,
             // From a patient scan to a hasty one.
             A::PortScan => [60.0, 1_000.0, 12_000.0, 400.0][(self.flavour >> 8) as usize % 4],
@@ -129,7 +138,7 @@ impl Attack {
             A::FtpPatator => guesses_ftp(random),
             A::DosSlowloris => slowly(random, 12 * SECOND, (6, 30)),
             A::DosSlowhttptest => slowly(random, 10 * SECOND, (4, 400)),
-            A::SshPatator => guesses_ssh(random),
+            A::SshPatator => self.guesses_ssh(random),
             A::DosGoldenEye => golden_eye(random),
             A::WebBruteForce => web_session(random, (30, 120), (280, 460)),
             A::WebXss => web_session(random, (4, 60), (420, 900)),
@@ -150,8 +159,15 @@ impl Attack {
             },
             server_stack: self.victim_stack,
             round_trip: self.round_trip,
+            unseen: None,
             actions,
         }
+        .seen_in_part(if self.is_seen_in_part() { 0.9 } else { 0.02 }, random)
+    }
+
+    /// Some attacks come by one way and are answered by another.
+    fn is_seen_in_part(&self) -> bool {
+        self.flavour >> 32 & 7 == 0
     }
 
     /// nmap builds its probes itself: a small window and one option.
@@ -171,7 +187,7 @@ impl Attack {
     fn scan(&self, client: &mut End, server: &mut End, random: &mut Random) -> Vec<Action> {
         // Ports in a scattered order, so that each is asked once.
         server.port = ((self.turn.wrapping_mul(40_503) + self.flavour) % 65_535 + 1) as u16;
-        let is_open = server.port as u64 % self.open_every == 0;
+        let is_open = u64::from(server.port) % self.open_every == 0;
         let is_filtered = self.flavour >> 16 & 3 == 0;
         let answer = |open: u8, closed: u8| match (is_open, is_filtered) {
             (true, _) => open,
@@ -210,7 +226,14 @@ impl Attack {
             7 => {
                 server.port = random.pick(&[22, 80, 443, 445, 3389]);
                 server.address = neighbour(server.address, self.turn);
-                probe(SYN, if self.turn % 17 == 0 { SYN | ACK } else { 0 })
+                probe(
+                    SYN,
+                    if self.turn.is_multiple_of(17) {
+                        SYN | ACK
+                    } else {
+                        0
+                    },
+                )
             }
             _ => probe(SYN, answer(SYN | ACK, RST | ACK)),
         }
@@ -242,17 +265,58 @@ impl Attack {
                 client.port = 0;
                 server.port = 0;
                 let bytes = random.pick(&[56, 1_024, 1_400]);
+                let (kind, code) =
+                    [(8, 0), (8, 0), (3, 3), (0, 0)][(self.flavour >> 12) as usize % 4];
                 vec![
                     Action::Message {
                         from: Client,
-                        kind: 8,
-                        code: 0,
+                        kind,
+                        code,
                         bytes,
                     };
-                    random.between(1, 6) as usize
+                    random.whole_magnitude(1, 400) as usize
                 ]
             }
         }
+    }
+
+    /// A tool does the same again and again: the sizes are those of the attack, not of the session.
+    fn guesses_ssh(&self, random: &mut Random) -> Vec<Action> {
+        let habits = &mut Random::new(self.flavour);
+        let banners = (habits.between(20, 45), habits.between(20, 45));
+        if random.chance(0.1) {
+            // The server takes no more at a time.
+            return vec![
+                Action::Handshake,
+                send(Client, banners.0),
+                send(Server, banners.1),
+                Action::Reset(Server),
+            ];
+        }
+        let mut actions = vec![
+            Action::Handshake,
+            send(Server, banners.1),
+            send(Client, banners.0),
+            send(Client, habits.between(500, 1_600)),
+            send(Server, habits.between(700, 1_200)),
+            send(Client, habits.between(24, 300)),
+            send(Server, habits.between(280, 900)),
+            send(Client, habits.between(16, 60)),
+            send(Client, habits.between(44, 60)),
+            send(Server, habits.between(44, 60)),
+        ];
+        let guesses = habits.pick(&[1, 1, 3, 6]);
+        for _ in 0..random.between(1, guesses) {
+            actions.push(send(Client, random.between(60, 160)));
+            actions.push(Action::Wait(random.whole_magnitude(SECOND / 3, 4 * SECOND)));
+            actions.push(send(Server, random.between(50, 90)));
+        }
+        actions.push(habits.pick(&[
+            Action::Close(Client),
+            Action::Close(Server),
+            Action::Reset(Client),
+        ]));
+        actions
     }
 
     /// A taken host looks around and copies what it finds.
@@ -282,7 +346,7 @@ impl Attack {
         server.port = (self.turn % 30 * 97 + 21) as u16;
         vec![Action::Probe {
             flags: SYN,
-            answer: if self.turn % 13 == 0 {
+            answer: if self.turn.is_multiple_of(13) {
                 SYN | ACK
             } else {
                 RST | ACK
@@ -364,32 +428,6 @@ fn guesses_ftp(random: &mut Random) -> Vec<Action> {
     if random.chance(0.5) {
         actions.push(send(Client, 6));
         actions.push(send(Server, 14));
-    }
-    actions.push(random.pick(&[
-        Action::Close(Client),
-        Action::Close(Server),
-        Action::Reset(Client),
-    ]));
-    actions
-}
-
-fn guesses_ssh(random: &mut Random) -> Vec<Action> {
-    let mut actions = vec![
-        Action::Handshake,
-        send(Server, random.between(20, 45)),
-        send(Client, random.between(20, 45)),
-        send(Client, random.between(600, 1_600)),
-        send(Server, random.between(700, 1_100)),
-        send(Client, random.between(24, 300)),
-        send(Server, random.between(280, 900)),
-        send(Client, random.between(16, 60)),
-        send(Client, random.between(44, 60)),
-        send(Server, random.between(44, 60)),
-    ];
-    for _ in 0..random.between(1, 6) {
-        actions.push(send(Client, random.between(60, 160)));
-        actions.push(Action::Wait(random.whole_magnitude(SECOND / 3, 3 * SECOND)));
-        actions.push(send(Server, random.between(50, 90)));
     }
     actions.push(random.pick(&[
         Action::Close(Client),

@@ -1,7 +1,7 @@
 //! Ordinary sessions: the protocols of an office, and beside them conversations of any shape, so
 //! that ordinary traffic is not just what its authors thought of.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use super::Next;
 use crate::Label;
@@ -13,14 +13,19 @@ use Side::{Client, Server};
 
 const SECOND: u64 = 1_000_000;
 
+/// How many sessions begin because of one arrival, on average: a page or a burst is many.
+const SESSIONS_PER_ARRIVAL: f64 = 4.2;
+
 /// An office at work.
 #[derive(Debug)]
 pub(crate) struct Office {
     start: i64,
     end: i64,
     mean_gap: f64,
-    /// Sessions that begin together with the last one: a page, a burst of calls.
-    burst: VecDeque<(i64, Kind, Option<Ends>)>,
+    /// Sessions that are still to begin because of earlier ones: a page, a burst of calls. By time
+    /// and number.
+    waiting: BTreeMap<(i64, u64), (Kind, Option<Ends>)>,
+    numbers: u64,
     next_arrival: i64,
 }
 
@@ -57,6 +62,12 @@ enum Kind {
     Peer,
     /// A short call to a service on the spot.
     Call,
+    /// Web over UDP.
+    Quic,
+    /// Routers and groups among themselves.
+    Control,
+    /// What could not be delivered.
+    Notice,
 }
 
 impl Office {
@@ -64,8 +75,9 @@ impl Office {
         Self {
             start,
             end,
-            mean_gap: SECOND as f64 / per_second,
-            burst: VecDeque::new(),
+            mean_gap: SECOND as f64 * SESSIONS_PER_ARRIVAL / per_second,
+            waiting: BTreeMap::new(),
+            numbers: 0,
             next_arrival: start,
         }
     }
@@ -75,19 +87,20 @@ impl Office {
     }
 
     pub(crate) fn next(&mut self, now: i64, network: &mut Network, random: &mut Random) -> Next {
-        let (kind, ends) = match self.burst.pop_front() {
-            Some((_, kind, ends)) => (kind, ends),
-            None => {
+        let is_due = |(time, _): &(i64, u64)| *time <= self.next_arrival;
+        let (kind, ends) = match self.waiting.first_entry() {
+            Some(first) if is_due(first.key()) => first.remove(),
+            _ => {
                 self.next_arrival = now + random.exponential(self.mean_gap) as i64;
                 self.arrival(now, network, random)
             }
         };
         let script = script(kind, ends, network, random);
-        let waiting = self.burst.front().map(|(time, ..)| (*time).max(now));
-        let again = waiting.unwrap_or_else(|| self.next_arrival.max(now));
+        let first = self.waiting.keys().next().map(|(time, _)| *time);
+        let again = first.map_or(self.next_arrival, |first| first.min(self.next_arrival));
         Next {
             script: Some(script),
-            again: (again < self.end).then_some(again),
+            again: (again < self.end).then_some(again.max(now)),
         }
     }
 
@@ -112,9 +125,12 @@ impl Office {
             615..655 => Kind::Exchanges,
             655..765 => Kind::AnyTcp,
             765..835 => Kind::AnyUdp,
-            835..865 => Kind::MidStream,
+            835..850 => Kind::MidStream,
+            850..865 => Kind::Quic,
             865..900 => Kind::Failed,
-            900..960 => Kind::Peer,
+            900..910 => Kind::Control,
+            910..920 => Kind::Notice,
+            920..965 => Kind::Peer,
             _ => Kind::Call,
         };
         let (count, spread) = match kind {
@@ -124,6 +140,8 @@ impl Office {
                 random.whole_magnitude(2, 400),
                 random.whole_magnitude(SECOND, 20 * SECOND),
             ),
+            // Somebody administers many things at once.
+            Kind::Ssh if random.chance(0.2) => (random.whole_magnitude(2, 16), 500_000),
             Kind::Dns if random.chance(0.2) => (random.whole_magnitude(2, 12), 200_000),
             Kind::AnyTcp if random.chance(0.15) => (
                 random.whole_magnitude(2, 40),
@@ -140,12 +158,11 @@ impl Office {
             client: network.client(random),
             server: server_of(kind, network, random),
         });
-        let mut times: Vec<i64> = (1..count)
-            .map(|_| now + random.below(spread) as i64)
-            .collect();
-        times.sort_unstable();
-        self.burst
-            .extend(times.into_iter().map(|time| (time, kind, together)));
+        for _ in 1..count {
+            let time = now + random.below(spread) as i64;
+            self.numbers += 1;
+            self.waiting.insert((time, self.numbers), (kind, together));
+        }
         (kind, together)
     }
 }
@@ -159,7 +176,8 @@ fn server_of(kind: Kind, network: &Network, random: &mut Random) -> End {
         Kind::Ssh => 22,
         Kind::Mail => random.pick(&[25, 587, 143, 110]),
         Kind::Ftp => 21,
-        Kind::Ping => 0,
+        Kind::Ping | Kind::Control | Kind::Notice => 0,
+        Kind::Quic => 443,
         Kind::Exchanges => random.pick(&[445, 3389, 502, 135, 389, 88, 3306, 5432, 1433, 139]),
         _ if random.chance(0.4) => random.pick(&[
             7, 13, 22, 23, 25, 37, 79, 80, 88, 110, 111, 135, 139, 143, 389, 443, 445, 502, 515,
@@ -186,14 +204,22 @@ fn script(kind: Kind, ends: Option<Ends>, network: &mut Network, random: &mut Ra
         client.address = Network::in_v6(client.address);
         server.address = Network::in_v6(server.address);
     }
+    let is_local = matches!(
+        kind,
+        Kind::Call | Kind::Exchanges | Kind::AnyTcp | Kind::AnyUdp
+    ) && is_local(&server);
+    if is_local {
+        // A host talks to itself: the sensor stands on it.
+        client.address = LOOPBACK;
+        server.address = LOOPBACK;
+    }
     let actions = match kind {
         Kind::Dns => dns(random),
         Kind::Ntp => datagrams(&[(Client, 48), (Server, 48)]),
         Kind::Web => web(random),
         Kind::Tls => tls(random),
         Kind::Ssh => ssh(random),
-        Kind::Mail => lines(random),
-        Kind::Ftp => lines(random),
+        Kind::Mail | Kind::Ftp => lines(random),
         Kind::Ping => {
             client.port = 0;
             pings(random, client.address.is_ipv6())
@@ -217,7 +243,17 @@ fn script(kind: Kind, ends: Option<Ends>, network: &mut Network, random: &mut Ra
             }
         }
         Kind::Call => call(random),
+        Kind::Quic => quic(random),
+        Kind::Control => {
+            client.port = 0;
+            control(&mut server, random)
+        }
+        Kind::Notice => {
+            client.port = 0;
+            notices(random, client.address.is_ipv6())
+        }
     };
+    let actions = with_lost_syn(actions, random);
     let round_trip = if kind == Kind::Call || random.chance(0.3) {
         random.whole_magnitude(80, 3_000)
     } else {
@@ -229,9 +265,23 @@ fn script(kind: Kind, ends: Option<Ends>, network: &mut Network, random: &mut Ra
         server,
         client_stack: Stack::any(random),
         server_stack: Stack::any(random),
-        round_trip,
+        round_trip: if is_local {
+            round_trip % 100
+        } else {
+            round_trip
+        },
+        unseen: None,
         actions,
     }
+    .seen_in_part(0.03, random)
+}
+
+const LOOPBACK: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+/// Whether a service is on the host itself: always the same for the same service, so that the
+/// calls of one burst stay together.
+fn is_local(server: &End) -> bool {
+    server.port % 6 == 1
 }
 
 fn send(from: Side, bytes: u64) -> Action {
@@ -295,7 +345,97 @@ fn disturbance(random: &mut Random, actions: &mut Vec<Action>) {
     }
 }
 
+/// A browser opens more connections than it needs.
+fn unused(random: &mut Random) -> Vec<Action> {
+    vec![
+        Action::Handshake,
+        Action::Wait(random.whole_magnitude(1_000, 60 * SECOND)),
+        random.pick(&[
+            Action::Close(Client),
+            Action::Close(Client),
+            Action::Close(Server),
+            Action::Reset(Client),
+        ]),
+    ]
+}
+
+/// The first SYN of some connections is lost.
+fn with_lost_syn(mut actions: Vec<Action>, random: &mut Random) -> Vec<Action> {
+    if actions.first() == Some(&Action::Handshake) && random.chance(0.04) {
+        let tries = random.between(1, 2) as u8;
+        actions.insert(0, Action::Unanswered { tries });
+        actions.insert(1, Action::Wait(SECOND << (tries - 1)));
+    }
+    actions
+}
+
+fn quic(random: &mut Random) -> Vec<Action> {
+    let first = random.between(1_200, 1_350) as u16;
+    let mut actions = datagrams(&[(Client, first)]);
+    if random.chance(0.15) {
+        return actions;
+    }
+    for _ in 0..random.whole_magnitude(1, 200) {
+        let from = random.pick(&[Client, Server, Server]);
+        actions.extend(datagrams(&[(
+            from,
+            random.whole_magnitude(25, 1_350) as u16,
+        )]));
+        if random.chance(0.1) {
+            actions.push(Action::Wait(random.whole_magnitude(1_000, 10 * SECOND)));
+        }
+    }
+    actions
+}
+
+/// Membership of groups, routing, redundancy, and tunnels.
+fn control(server: &mut End, random: &mut Random) -> Vec<Action> {
+    let (protocol, group, bytes) = random.pick(&[
+        (2, Some(1), 8),
+        (2, Some(22), 16),
+        (2, Some(251), 8),
+        (89, Some(5), 44),
+        (103, Some(13), 30),
+        (112, Some(18), 20),
+        (50, None, 100),
+        (47, None, 60),
+    ]);
+    if let (Some(group), true) = (group, server.address.is_ipv4()) {
+        server.address = std::net::Ipv4Addr::new(224, 0, 0, group).into();
+    }
+    let pause = random.whole_magnitude(100_000, 30 * SECOND);
+    let mut actions = Vec::new();
+    for _ in 0..random.whole_magnitude(1, 12) {
+        actions.push(Action::Packet { protocol, bytes });
+        actions.push(Action::Wait(pause));
+    }
+    actions
+}
+
+fn notices(random: &mut Random, is_v6: bool) -> Vec<Action> {
+    let (kind, code) = if is_v6 {
+        random.pick(&[(1, 4), (3, 0), (135, 0), (136, 0), (134, 0)])
+    } else {
+        random.pick(&[(3, 1), (3, 3), (3, 13), (11, 0), (5, 1)])
+    };
+    let message = Action::Message {
+        from: Client,
+        kind,
+        code,
+        bytes: random.between(20, 60) as u16,
+    };
+    let mut actions = Vec::new();
+    for _ in 0..random.whole_magnitude(1, 6) {
+        actions.push(message);
+        actions.push(Action::Wait(random.whole_magnitude(10_000, 4 * SECOND)));
+    }
+    actions
+}
+
 fn web(random: &mut Random) -> Vec<Action> {
+    if random.chance(0.12) {
+        return unused(random);
+    }
     let mut actions = vec![Action::Handshake];
     for turn in 0..random.whole_magnitude(1, 12) {
         if turn > 0 {
@@ -315,6 +455,9 @@ fn web(random: &mut Random) -> Vec<Action> {
 }
 
 fn tls(random: &mut Random) -> Vec<Action> {
+    if random.chance(0.06) {
+        return unused(random);
+    }
     let mut actions = vec![
         Action::Handshake,
         send(Client, random.between(200, 600)),
@@ -523,6 +666,19 @@ fn mid_stream(random: &mut Random) -> Vec<Action> {
 }
 
 fn failed(random: &mut Random) -> Vec<Action> {
+    if random.chance(0.25) {
+        // The server takes one look and goes.
+        let mut actions = vec![
+            Action::Handshake,
+            send(Client, random.whole_magnitude(20, 1_500)),
+        ];
+        actions.push(Action::Wait(random.whole_magnitude(500, 20 * SECOND)));
+        for _ in 0..random.below(9) {
+            actions.push(Action::Again(Client));
+        }
+        actions.push(random.pick(&[Action::Reset(Server), Action::Close(Server)]));
+        return actions;
+    }
     if random.chance(0.5) {
         vec![Action::Refused {
             tries: random.between(1, 3) as u8,

@@ -10,6 +10,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod flows;
+mod generate;
 mod models;
 mod scan;
 mod score;
@@ -43,6 +44,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Score(args) => score::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Flows(args) => flows::run(&args),
+        Command::Generate(args) => generate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Train(args) => train::run(&args),

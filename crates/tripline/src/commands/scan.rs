@@ -14,7 +14,7 @@ use crate::flows::summary::Summary;
 use crate::flows::{FlowReport, eve};
 use crate::model_files;
 use crate::output::{self, TableWriter, Target};
-use crate::sensor::{self, JudgedFlow, Stage};
+use crate::sensor::{self, JudgedFlow, Judges, Stage};
 
 /// Where judged flows go.
 enum Sink {
@@ -61,7 +61,11 @@ impl Sink {
 }
 
 pub(super) fn run(args: &ScanArgs) -> anyhow::Result<ExitCode> {
-    let models = model_files::model_set(&args.models.models_dir)?;
+    let models = if args.measure_only {
+        None
+    } else {
+        Some(model_files::model_set(&args.models.models_dir)?)
+    };
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
     let target = Target::new(args.output.as_deref());
     let mut sink = Sink::open(args, &target)?;
@@ -70,7 +74,10 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<ExitCode> {
     for file in &args.files {
         let started = Instant::now();
         let mut summary = Summary::new(args.top);
-        let judges = sensor::judges(&models, args.reasons)?;
+        let judges = match &models {
+            Some(models) => Judges::new(models, args.reasons)?,
+            None => Judges::none(),
+        };
         let pipelines = judges.pipelines().to_vec();
         let capture = capture::open(file)?;
         let mut receive = |judged: &JudgedFlow| {

@@ -38,9 +38,9 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
             shipped::nsl_kdd(),
             read_nsl_kdd as fn(&Path, bool) -> anyhow::Result<DataSet>,
         ),
-        (shipped::nsl_kdd_live(), read_nsl_kdd_live),
+        (shipped::nsl_kdd_packets(), read_nsl_kdd_packets),
         (shipped::cicflow(), read_cicflow),
-        (shipped::cicflow_live(), read_cicflow_live),
+        (shipped::cicflow_packets(), read_cicflow_packets),
     ] {
         let wanted: Vec<&Shipped> = recipes
             .iter()
@@ -58,9 +58,9 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     if let Some(unknown) = args.model.iter().find(|name| !trained.contains_key(*name)) {
         let known: Vec<String> = shipped::nsl_kdd()
             .iter()
-            .chain(&shipped::nsl_kdd_live())
+            .chain(&shipped::nsl_kdd_packets())
             .chain(&shipped::cicflow())
-            .chain(&shipped::cicflow_live())
+            .chain(&shipped::cicflow_packets())
             .map(|recipe| recipe.name().to_owned())
             .collect();
         bail!(
@@ -138,7 +138,7 @@ fn evaluate_alone(
     }
     let set = ModelSet::new(vec![std::sync::Arc::clone(model)])?;
     let present = vec![true; rows.schema().len()];
-    let mut scorer = Scorer::new(set.pipeline_for(rows.schema(), &present)?, 0);
+    let mut scorer = Scorer::new(set.pipeline_for_packets(rows.schema(), &present)?, 0);
     let manifest = model.manifest();
     let names: Vec<String> = manifest
         .classes
@@ -274,11 +274,11 @@ const GENERATED: generated::Recipe = generated::Recipe {
     attack_rows: 60,
 };
 
-fn read_nsl_kdd_live(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
+fn read_nsl_kdd_packets(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
     with_generated(read_nsl_kdd(folder, open_sealed)?)
 }
 
-fn read_cicflow_live(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
+fn read_cicflow_packets(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
     with_generated(read_cicflow(folder, open_sealed)?)
 }
 

@@ -68,10 +68,6 @@ impl Summary {
         }
     }
 
-    pub(crate) fn threats(&self) -> u64 {
-        self.threats
-    }
-
     pub(crate) fn add(&mut self, report: &FlowReport<'_>) {
         self.flows += 1;
         if report.opinion().is_none() {
@@ -138,7 +134,9 @@ impl Summary {
         for line in losses(counts) {
             text += &format!("note: {line}\n");
         }
-        if self.unknown > 0 {
+        if self.unknown == self.flows && self.flows > 0 {
+            text += "note: nothing was judged\n";
+        } else if self.unknown > 0 {
             text += &format!("note: no model knows {} of the flows\n", self.unknown);
         }
         if !self.classes.is_empty() {

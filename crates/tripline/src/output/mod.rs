@@ -161,7 +161,8 @@ pub(crate) fn writer(
     })
 }
 
-/// Where output goes: standard output, or a file that takes its name when it is complete.
+/// Where output goes: standard output, a device or pipe, or a file that takes its name when it is
+/// complete.
 #[derive(Debug)]
 pub(crate) struct Target {
     path: Option<PathBuf>,
@@ -195,9 +196,9 @@ impl Target {
     /// Opens it. Rows go to a file beside the target first: a run that fails leaves no half
     /// result under its name.
     pub(crate) fn open(&self) -> anyhow::Result<Box<dyn Write + Send>> {
-        Ok(match self.part() {
-            Some(part) => {
-                Box::new(std::fs::File::create(&part).with_context(|| part.display().to_string())?)
+        Ok(match self.part().or_else(|| self.path.clone()) {
+            Some(path) => {
+                Box::new(std::fs::File::create(&path).with_context(|| path.display().to_string())?)
             }
             None => Box::new(std::io::stdout()),
         })
@@ -211,8 +212,14 @@ impl Target {
         Ok(())
     }
 
+    /// What stands there and is no file, such as `/dev/null` or a named pipe, must not be replaced
+    /// by one: it is written to directly.
     fn part(&self) -> Option<PathBuf> {
-        let mut part = self.path.clone()?.into_os_string();
+        let path = self.path.as_ref()?;
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return None;
+        }
+        let mut part = path.clone().into_os_string();
         part.push(".part");
         Some(part.into())
     }

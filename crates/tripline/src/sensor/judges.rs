@@ -1,5 +1,5 @@
 use rayon::prelude::*;
-use tripline_detect::{DetectError, ModelSet, Pipeline, Scorer, Verdict};
+use tripline_detect::{DetectError, Explained, ModelSet, Pipeline, Scorer, Verdict};
 use tripline_features::live::cicflow;
 use tripline_features::{FeatureSchema, LiveObservability, nsl_kdd};
 
@@ -22,8 +22,8 @@ pub(crate) struct Judges {
 }
 
 impl Judges {
-    /// The models for what packets show: all of `cicflow`, and of `nsl-kdd` what is neither
-    /// hidden in payload nor an estimate. At least one schema must have a model.
+    /// The models for what packets show: all that is neither hidden in payload nor an estimate. At
+    /// least one schema must have a model.
     pub(crate) fn new(models: &ModelSet, reasons: usize) -> Result<Self, DetectError> {
         let observable = |schema: &'static FeatureSchema| -> Vec<bool> {
             let features = schema.features().iter();
@@ -33,7 +33,7 @@ impl Judges {
         };
         let (mut pipelines, mut refusal) = (Vec::new(), None);
         for schema in [tripline_features::cicflow(), nsl_kdd()] {
-            match models.pipeline_for(schema, &observable(schema)) {
+            match models.pipeline_for_packets(schema, &observable(schema)) {
                 Ok(pipeline) => pipelines.push(pipeline),
                 Err(error) => refusal = Some(error),
             }
@@ -44,7 +44,9 @@ impl Judges {
         let worker = || {
             let scorers = pipelines.iter();
             scorers
-                .map(|pipeline| Scorer::new(pipeline.clone(), reasons))
+                .map(|pipeline| {
+                    Scorer::new(pipeline.clone(), reasons).explaining(Explained::Threats)
+                })
                 .collect()
         };
         Ok(Self {

@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Measures Tripline and its peers on the same capture, in turn, and prints a Markdown table.
+
+Processor seconds are those of the whole process tree (getrusage of the children), memory is the
+largest resident set of one process. A peer that is not installed is named and left out.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+NFSTREAM = """
+import sys
+from nfstream import NFStreamer
+for flow in NFStreamer(source=sys.argv[1], statistical_analysis=True, n_dissections=0):
+    pass
+"""
+
+
+def measure(command):
+    """CPU seconds, wall seconds and peak KiB of a command; its output is dropped."""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed ({process.returncode}): {errors[-500:].decode(errors='replace')}")
+    return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss
+
+
+def ours(args):
+    scan = [args.tripline, "scan", "--top", "0", "--models-dir", args.models]
+    return {
+        "Tripline, flows and both vectors": scan + ["--measure-only", args.capture],
+        "Tripline, with verdicts": scan + [args.capture],
+    }
+
+
+def peers(args, folder):
+    found = {}
+    if shutil.which("nfpcapd"):
+        found["nfpcapd (counts only)"] = ["nfpcapd", "-r", args.capture, "-w", folder]
+    if shutil.which("argus"):
+        found["argus"] = ["argus", "-r", args.capture, "-w", os.path.join(folder, "argus.out")]
+    if shutil.which("suricata"):
+        found["Suricata (flow log)"] = [
+            "suricata", "-r", args.capture, "-l", folder, "-S", "/dev/null", "-k", "none",
+            "--set", "outputs.0.fast.enabled=no", "--set", "stats.enabled=no",
+        ]
+    if args.nfstream_python:
+        found["NFStream (statistical)"] = [args.nfstream_python, "-c", NFSTREAM, args.capture]
+    for name in args.peer:
+        label, _, command = name.partition("=")
+        found[label] = command.replace("{capture}", args.capture).replace("{folder}", folder).split()
+    return found
+
+
+def packets_of(args):
+    text = subprocess.run(
+        [args.tripline, "scan", "--top", "0", "--json", "--measure-only", "--models-dir", args.models, args.capture],
+        check=True, capture_output=True, text=True,
+    ).stdout
+    return int(re.search(r'"packets":(\d+)', text).group(1)), int(re.search(r'"flows":(\d+)', text).group(1))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("capture")
+    parser.add_argument("--tripline", default="target/release/tripline")
+    parser.add_argument("--models", default="models")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--nfstream-python", help="a Python that has nfstream")
+    parser.add_argument("--peer", action="append", default=[], help="NAME=COMMAND with {capture} and {folder}")
+    args = parser.parse_args()
+
+    packets, flows = packets_of(args)
+    results = {}
+    for _ in range(args.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, command in {**ours(args), **peers(args, folder)}.items():
+                results.setdefault(name, []).append(measure(command))
+    for missing, tool in (("nfpcapd", "nfpcapd"), ("argus", "argus"), ("suricata", "Suricata")):
+        if not shutil.which(missing):
+            print(f"Not measured, because it is not installed: {tool}.\n")
+
+    size = os.path.getsize(args.capture)
+    print(f"{packets:,} packets, {flows:,} flows, {size / 1e6:.0f} MB; medians of {args.rounds} rounds, all in turn.\n")
+    print("| | CPU seconds per million packets | wall seconds | peak memory | CPU, relative to Tripline with verdicts |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    median = lambda name, part: statistics.median(run[part] for run in results[name])
+    base = median("Tripline, with verdicts", 0)
+    for name in results:
+        cpu = median(name, 0)
+        print(
+            f"| {name} | {cpu / packets * 1e6:.2f} | {median(name, 1):.2f} | "
+            f"{median(name, 2) / 1024:.0f} MiB | {cpu / base:.1f} × |"
+        )
+
+
+if __name__ == "__main__":
+    main()
