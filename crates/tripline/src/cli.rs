@@ -35,7 +35,7 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Judge one row of a CSV file and show every contribution.
     Explain(ExplainArgs),
-    /// Judge a labelled CSV file and report how good the models are.
+    /// Judge a labelled CSV file or capture and report how good the models are.
     Evaluate(EvaluateArgs),
     /// Train the models that ship from the public data sets.
     Train(TrainArgs),
@@ -280,14 +280,20 @@ pub struct ExplainArgs {
 /// Options of `evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// The labelled CSV file; `.zst` is decompressed.
+    /// The labelled CSV file (`.zst` is decompressed), or with --labels a capture.
     pub file: PathBuf,
+    /// The labels of a capture, as `tripline generate --labels` writes them.
+    #[arg(long, conflicts_with = "html")]
+    pub labels: Option<PathBuf>,
     /// Write the report as a page with drawings.
     #[arg(long)]
     pub html: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Packets to flows, of a capture.
+    #[command(flatten)]
+    pub meter: MeterArgs,
     /// Models.
     #[command(flatten)]
     pub models: ModelsFolder,

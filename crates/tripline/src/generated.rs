@@ -51,14 +51,14 @@ pub(crate) fn rows(schema: &'static FeatureSchema, recipe: Recipe) -> anyhow::Re
     Ok(rows)
 }
 
-/// Ten minutes of a network in which every attack happens twice, in different ways.
+/// Ten minutes of a network in which every attack happens several times, in different ways.
 fn plan(seed: u64) -> TrafficPlan {
     let mut attacks = Vec::new();
     for (turn, kind) in AttackKind::ALL.into_iter().enumerate() {
         // Scans and floods have many ways.
         let times = match kind {
-            AttackKind::PortScan | AttackKind::Ddos => 6,
-            _ => 2,
+            AttackKind::PortScan | AttackKind::Ddos => 8,
+            _ => 3,
         };
         for time in 0..times {
             attacks.push(AttackPlan {

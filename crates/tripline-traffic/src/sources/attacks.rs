@@ -167,7 +167,7 @@ impl Attack {
 
     /// Some attacks come by one way and are answered by another.
     fn is_seen_in_part(&self) -> bool {
-        self.flavour >> 32 & 7 == 0
+        (self.flavour >> 32).is_multiple_of(4)
     }
 
     /// nmap builds its probes itself: a small window and one option.
@@ -199,7 +199,6 @@ impl Attack {
             client.port = self.local_port;
         }
         match self.flavour % 9 {
-            0 => probe(SYN, answer(SYN | ACK, RST | ACK)),
             1 if is_open => vec![Action::Handshake, Action::Reset(Client)],
             1 => match answer(0, 1) {
                 0 => vec![Action::Unanswered { tries: 2 }],
@@ -222,10 +221,14 @@ impl Attack {
                 }
                 actions
             }
-            // A sweep: one service on every host.
+            // A sweep: one service on every host of the network, or anywhere.
             7 => {
                 server.port = random.pick(&[22, 80, 443, 445, 3389]);
-                server.address = neighbour(server.address, self.turn);
+                server.address = if self.flavour >> 20 & 1 == 0 {
+                    neighbour(server.address, self.turn)
+                } else {
+                    Network::outside(random)
+                };
                 probe(
                     SYN,
                     if self.turn.is_multiple_of(17) {
@@ -234,6 +237,22 @@ impl Attack {
                         0
                     },
                 )
+            }
+            // Which protocols does the host speak?
+            8 if self.flavour >> 20 & 1 == 0 => {
+                client.port = 0;
+                server.port = 0;
+                let packet = |protocol| Action::Packet { protocol, bytes: 0 };
+                let mut actions: Vec<Action> = (0..random.between(1, 120))
+                    .map(|_| packet(random.between(59, 254) as u8))
+                    .collect();
+                actions.push(Action::Message {
+                    from: Server,
+                    kind: 3,
+                    code: 2,
+                    bytes: 28,
+                });
+                actions
             }
             _ => probe(SYN, answer(SYN | ACK, RST | ACK)),
         }
@@ -250,10 +269,20 @@ impl Attack {
                 actions.push(random.pick(&[Action::Close(Server), Action::Reset(Client)]));
                 actions
             }
-            1 => vec![Action::Probe {
-                flags: SYN,
-                answer: random.pick(&[0, 0, RST | ACK]),
-            }],
+            1 => {
+                if self.flavour >> 14 & 1 == 1 {
+                    // Forged at both ends: what passes is the noise of a flood elsewhere.
+                    *server = End {
+                        address: Network::outside(random),
+                        port: random.between(1, 65_535) as u16,
+                    };
+                    client.port = random.between(1, 65_535) as u16;
+                }
+                vec![Action::Probe {
+                    flags: SYN,
+                    answer: random.pick(&[0, 0, RST | ACK]),
+                }]
+            }
             2 => {
                 server.port = random.between(1, 65_535) as u16;
                 vec![Action::Datagram {
@@ -399,6 +428,16 @@ fn golden_eye(random: &mut Random) -> Vec<Action> {
 /// A connection held open with little pieces.
 fn slowly(random: &mut Random, pause: u64, (least, most): (u64, u64)) -> Vec<Action> {
     let mut actions = vec![Action::Handshake, send(Client, random.between(120, 320))];
+    if random.chance(0.25) {
+        // The server is full, or has seen enough.
+        actions.push(random.pick(&[
+            Action::Close(Server),
+            Action::Close(Client),
+            Action::Reset(Server),
+            Action::Reset(Client),
+        ]));
+        return actions;
+    }
     for _ in 0..random.whole_magnitude(1, 12) {
         actions.push(Action::Wait(
             random.between(pause * 8 / 10, pause * 12 / 10),

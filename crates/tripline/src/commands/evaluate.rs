@@ -1,3 +1,5 @@
+mod capture;
+
 use std::{io::Write, process::ExitCode};
 
 use anyhow::{Context, bail};
@@ -8,6 +10,9 @@ use super::{SOME_REJECTED, processors};
 use crate::{cli::EvaluateArgs, data, ingest, model_files};
 
 pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
+    if let Some(labels) = &args.labels {
+        return capture::run(args, labels);
+    }
     let models = model_files::model_set(&args.models.models_dir)?;
     let place = || args.file.display().to_string();
     let opened =

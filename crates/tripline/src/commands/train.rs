@@ -269,9 +269,9 @@ fn read_cicflow(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
 /// capture was looked at with the models.
 const GENERATED: generated::Recipe = generated::Recipe {
     seed: 3_000,
-    networks: 24,
-    benign_rows: 2_000,
-    attack_rows: 60,
+    networks: 30,
+    benign_rows: 1_800,
+    attack_rows: 120,
 };
 
 fn read_nsl_kdd_packets(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
