@@ -35,6 +35,8 @@ mod capture;
 mod cause;
 mod decode;
 mod packet;
+#[cfg(test)]
+mod testing;
 
 pub use capture::{CaptureError, CaptureReader, Frame, LinkType, MAX_RECORD_BYTES};
 pub use cause::{Cause, Causes};

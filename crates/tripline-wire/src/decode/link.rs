@@ -11,6 +11,8 @@ const MPLS: [u16; 2] = [0x8847, 0x8848];
 const VLAN: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 /// IEEE 802.1BR port extension tag.
 const E_TAG: u16 = 0x893f;
+/// IEEE 802.1ah service tag: another Ethernet frame follows it.
+const I_TAG: u16 = 0x88e7;
 const PPPOE_SESSION: u16 = 0x8864;
 /// Ethernet inside another protocol (GRE, GENEVE).
 const BRIDGED: u16 = 0x6558;
@@ -42,6 +44,11 @@ pub(super) fn first(link: LinkType, mut bytes: Bytes<'_>) -> Result<(Layer, Byte
                 2 | 10 | 23 | 24 | 28 | 30 => Layer::Ip,
                 _ => Layer::Nothing,
             }
+        }
+        // Cisco's framing begins with its own addresses, one for unicast and one for multicast.
+        LinkType::PPP_HDLC if matches!(bytes.peek(0), Some(0x0f | 0x8f)) => {
+            bytes.skip(2).ok_or(cut)?;
+            Layer::EtherType(bytes.u16().ok_or(cut)?)
         }
         LinkType::PPP | LinkType::PPP_HDLC => {
             if bytes.peek(0) == Some(0xff) && bytes.peek(1) == Some(0x03) {
@@ -104,6 +111,10 @@ pub(super) fn ether_type(kind: u16, mut bytes: Bytes<'_>) -> Result<Inward<'_>, 
             bytes.skip(6).ok_or(cut)?;
             Layer::EtherType(bytes.u16().ok_or(cut)?)
         }
+        I_TAG => {
+            bytes.skip(4).ok_or(cut)?;
+            Layer::Ethernet
+        }
         PPPOE_SESSION => {
             if bytes.peek(0) != Some(0x11) {
                 return Err(Cause::BadHeader);
@@ -127,14 +138,21 @@ pub(super) fn ether_type(kind: u16, mut bytes: Bytes<'_>) -> Result<Inward<'_>, 
             }
         }
         length if length < FIRST_ETHER_TYPE => {
-            if bytes.array() != Some(SNAP) {
-                return Err(Cause::NotIp);
-            }
+            snap(&mut bytes)?;
             Layer::EtherType(bytes.u16().ok_or(cut)?)
         }
         _ => Layer::Nothing,
     };
     Ok(Inward::Layer(layer, bytes))
+}
+
+fn snap(bytes: &mut Bytes<'_>) -> Result<(), Cause> {
+    let is_cut = SNAP.starts_with(bytes.0) && bytes.len() < SNAP.len();
+    match bytes.array() {
+        Some(SNAP) => Ok(()),
+        None if is_cut => Err(Cause::Truncated),
+        _ => Err(Cause::NotIp),
+    }
 }
 
 pub(super) fn ppp(mut bytes: Bytes<'_>) -> Result<Inward<'_>, Cause> {
@@ -226,11 +244,17 @@ fn wifi(mut bytes: Bytes<'_>) -> Result<(Layer, Bytes<'_>), Cause> {
     }
     let between_stations = flags & 0x03 == 0x03;
     let with_quality = subtype & 0x8 != 0;
-    let header = 24 + if between_stations { 6 } else { 0 } + if with_quality { 2 } else { 0 };
+    let with_control = with_quality && flags & 0x80 != 0;
+    let parts = [
+        (true, 24),
+        (between_stations, 6),
+        (with_quality, 2),
+        (with_control, 4),
+    ];
+    let present = parts.iter().filter(|(is_present, _)| *is_present);
+    let header = present.map(|(_, bytes)| bytes).sum();
     bytes.skip(header).ok_or(Cause::Truncated)?;
-    if bytes.array() != Some(SNAP) {
-        return Err(Cause::NotIp);
-    }
+    snap(&mut bytes)?;
     let kind = bytes.u16().ok_or(Cause::Truncated)?;
     Ok((Layer::EtherType(kind), bytes))
 }
