@@ -75,12 +75,13 @@ pub(super) fn first(link: LinkType, mut bytes: Bytes<'_>) -> Result<(Layer, Byte
         }
         LinkType::FRELAY => return frame_relay(bytes),
         LinkType::NFLOG => return netfilter_log(bytes),
-        LinkType::IEEE802_11 => return wifi(bytes),
+        LinkType::IEEE802_11 => return wifi(bytes, 0),
         LinkType::IEEE802_11_RADIOTAP => {
-            // The length of the radiotap header is little-endian.
+            // All of radiotap is little-endian.
             let length = bytes.peek_u16(2).ok_or(cut)?.swap_bytes();
-            bytes.skip(usize::from(length.max(4))).ok_or(cut)?;
-            return wifi(bytes);
+            let flags = radiotap_flags(bytes.first(length.into())).unwrap_or_default();
+            bytes.skip(usize::from(length.max(8))).ok_or(cut)?;
+            return wifi(bytes, flags);
         }
         _ => return Err(Cause::UnknownLink),
     };
@@ -232,14 +233,36 @@ fn netfilter_log(mut bytes: Bytes<'_>) -> Result<(Layer, Bytes<'_>), Cause> {
     }
 }
 
+/// The card has put bytes between the header and what follows.
+const RADIOTAP_PADDED: u8 = 0x20;
+/// The check sequence was wrong.
+const RADIOTAP_DAMAGED: u8 = 0x40;
+
+/// The field "flags" of a radiotap header, where it is present (radiotap.org).
+fn radiotap_flags(header: Bytes<'_>) -> Option<u8> {
+    let mut words = header;
+    words.skip(4)?;
+    let first = words.u32()?.swap_bytes();
+    let mut more = first;
+    while more & 0x8000_0000 != 0 {
+        more = words.u32()?.swap_bytes();
+    }
+    let (has_time, has_flags) = (first & 1 != 0, first & 2 != 0);
+    let mut at = header.len() - words.len();
+    if has_time {
+        at = at.next_multiple_of(8) + 8;
+    }
+    header.peek(at).filter(|_| has_flags)
+}
+
 /// An unencrypted data frame with a SNAP header (IEEE 802.11, 9.3.2).
-fn wifi(mut bytes: Bytes<'_>) -> Result<(Layer, Bytes<'_>), Cause> {
+fn wifi(mut bytes: Bytes<'_>, radiotap: u8) -> Result<(Layer, Bytes<'_>), Cause> {
     let control = bytes.peek(0).ok_or(Cause::Truncated)?;
     let flags = bytes.peek(1).ok_or(Cause::Truncated)?;
     let (kind, subtype) = (control >> 2 & 3, control >> 4);
     let is_data = kind == 2 && subtype & 0x4 == 0;
     let is_protected = flags & 0x40 != 0;
-    if !is_data || is_protected {
+    if !is_data || is_protected || radiotap & RADIOTAP_DAMAGED != 0 {
         return Err(Cause::OpaqueWifi);
     }
     let between_stations = flags & 0x03 == 0x03;
@@ -252,7 +275,10 @@ fn wifi(mut bytes: Bytes<'_>) -> Result<(Layer, Bytes<'_>), Cause> {
         (with_control, 4),
     ];
     let present = parts.iter().filter(|(is_present, _)| *is_present);
-    let header = present.map(|(_, bytes)| bytes).sum();
+    let mut header: usize = present.map(|(_, bytes)| bytes).sum();
+    if radiotap & RADIOTAP_PADDED != 0 {
+        header = header.next_multiple_of(4);
+    }
     bytes.skip(header).ok_or(Cause::Truncated)?;
     snap(&mut bytes)?;
     let kind = bytes.u16().ok_or(Cause::Truncated)?;

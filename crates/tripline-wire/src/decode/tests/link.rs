@@ -274,6 +274,34 @@ fn other_frames_of_wifi_are_counted() {
     );
 }
 
+/// Radiotap with flags: alone, behind a time, and behind a second word of presence.
+fn radiotap_with(flags: u8, bytes: &[u8]) -> [Vec<u8>; 3] {
+    let alone = [&[0, 0, 9, 0, 2, 0, 0, 0, flags], bytes].concat();
+    let behind_time = [&[0, 0, 17, 0, 3, 0, 0, 0], &[0x77; 8][..], &[flags], bytes].concat();
+    let two_words = [0, 0, 25, 0, 3, 0, 0, 0x80, 2, 0, 0, 0, 0, 0, 0, 0];
+    let two_words = [&two_words, &[0x77; 8][..], &[flags], bytes].concat();
+    [alone, behind_time, two_words]
+}
+
+#[test]
+fn flags_of_the_card_count() {
+    let link = LinkType::IEEE802_11_RADIOTAP;
+    for bytes in radiotap_with(0x40, &wifi(8, 0x01, 26)) {
+        check_cause(link, &bytes, Cause::OpaqueWifi);
+    }
+    let mut padded = wifi(8, 0x01, 28);
+    for bytes in radiotap_with(0x20, &padded) {
+        check_found(link, &bytes);
+    }
+    padded.drain(26..28);
+    for bytes in radiotap_with(0x10, &padded) {
+        check_found(link, &bytes);
+    }
+    // Words of presence without an end.
+    let endless = [&[0, 0, 0xff, 0, 0xff, 0xff, 0xff, 0xff], &[0xff; 247][..]].concat();
+    check_found(link, &[&endless, &wifi(0, 0x01, 24)[..]].concat());
+}
+
 #[test]
 fn ten_thousand_tags_end_the_search() {
     let mut bytes = vec![0; 12];
