@@ -3,27 +3,20 @@
 mod buffer;
 mod input;
 mod link;
+mod pcap;
 mod pcapng;
 
 use std::io::{self, Read};
 
-use pcap_parser::pcap::{
-    PcapHeader, parse_pcap_frame, parse_pcap_frame_be, parse_pcap_frame_modified, parse_pcap_header,
-};
-
 use crate::{Cause, Causes};
 use buffer::Buffer;
 pub use link::LinkType;
+use pcap::Pcap;
 use pcapng::Section;
 
 /// The longest record or block that is read; longer ones are skipped where the format allows it.
 /// libpcap's own limit for a frame is 256 KiB.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
-
-const PCAP_HEADER_BYTES: usize = 24;
-const PCAP_RECORD_BYTES: usize = 16;
-/// Alexey Kuznetzov's variant carries interface and protocol in each record.
-const MODIFIED_RECORD_BYTES: usize = 24;
 
 /// Why a capture could not be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +34,15 @@ pub enum CaptureError {
     /// Nothing to read.
     #[error("this is no capture: it is empty")]
     Empty,
+    /// The first bytes are those of a capture, but there are hardly more.
+    #[error(
+        "the capture ends inside its file header: expected {} bytes, found {found}",
+        pcap::HEADER_BYTES
+    )]
+    CutHeader {
+        /// Bytes that are there.
+        found: usize,
+    },
     /// The reader failed.
     #[error("the capture could not be read further after {frames} frames")]
     Read {
@@ -76,7 +78,7 @@ pub struct CaptureReader<'r> {
 
 #[derive(Debug)]
 enum Format {
-    Pcap { header: PcapHeader, link: LinkType },
+    Pcap(Pcap),
     PcapNg(Section),
 }
 
@@ -91,6 +93,9 @@ impl<'r> CaptureReader<'r> {
             let first = buffer.bytes();
             if first.is_empty() {
                 return Err(CaptureError::Empty);
+            }
+            if pcap::is_magic(first) {
+                return Err(CaptureError::CutHeader { found: first.len() });
             }
             let found = first.iter().take(8).map(|byte| format!("{byte:02x}"));
             return Err(CaptureError::NotACapture {
@@ -134,21 +139,21 @@ impl<'r> CaptureReader<'r> {
                 break None;
             }
             let step = match &mut self.format {
-                Format::Pcap { header, .. } => pcap_record(&mut self.buffer, header),
+                Format::Pcap(pcap) => pcap.next_record(&mut self.buffer),
                 Format::PcapNg(section) => section.next_block(&mut self.buffer),
             };
             let step = match step {
                 Ok(step) => step,
-                Err(error) if self.buffer.input().is_damage(&error) => {
-                    Step::End(Some(Cause::BadRecord))
-                }
-                Err(source) => {
-                    self.ended = true;
-                    return Err(CaptureError::Read {
-                        frames: self.frames,
-                        source,
-                    });
-                }
+                Err(source) => match self.buffer.input().damage(&source) {
+                    Some(cause) => Step::End(Some(cause)),
+                    None => {
+                        self.ended = true;
+                        return Err(CaptureError::Read {
+                            frames: self.frames,
+                            source,
+                        });
+                    }
+                },
             };
             match step {
                 Step::Frame(found) => break Some(found),
@@ -166,10 +171,6 @@ impl<'r> CaptureReader<'r> {
             }
         };
         let Some(found) = found else { return Ok(None) };
-        let link = match &self.format {
-            Format::Pcap { link, .. } => *link,
-            Format::PcapNg(_) => found.link,
-        };
         self.frames += 1;
         let data = self.buffer.taken(found.start, found.captured);
         if (data.len() as u64) < u64::from(found.frame_bytes) {
@@ -177,7 +178,7 @@ impl<'r> CaptureReader<'r> {
         }
         Ok(Some(Frame {
             time_micros: found.time_micros,
-            link,
+            link: found.link,
             data,
             frame_bytes: found.frame_bytes.max(data.len() as u32),
         }))
@@ -214,69 +215,15 @@ enum Step {
 }
 
 fn recognise(buffer: &mut Buffer<'_>) -> io::Result<Option<Format>> {
-    buffer.fill_to(PCAP_HEADER_BYTES)?;
+    buffer.fill_to(pcap::HEADER_BYTES)?;
     if buffer.bytes().starts_with(&pcapng::SECTION_HEADER) {
         return Ok(Some(Format::PcapNg(Section::default())));
     }
-    let Ok((_, header)) = parse_pcap_header(buffer.bytes()) else {
-        return Ok(None);
-    };
-    buffer.consume(PCAP_HEADER_BYTES);
-    // The upper bits hold the length of a frame check sequence.
-    let link = LinkType(header.network.0 as u32 & 0xffff);
-    Ok(Some(Format::Pcap { header, link }))
-}
-
-fn pcap_record(buffer: &mut Buffer<'_>, header: &PcapHeader) -> io::Result<Step> {
-    let header_bytes = if header.is_modified_format() {
-        MODIFIED_RECORD_BYTES
-    } else {
-        PCAP_RECORD_BYTES
-    };
-    if !buffer.fill_to(header_bytes)? {
-        let left = !buffer.bytes().is_empty();
-        return Ok(Step::End(left.then_some(Cause::CutOff)));
+    let pcap = Pcap::read(buffer.bytes());
+    if pcap.is_some() {
+        buffer.consume(pcap::HEADER_BYTES);
     }
-    let captured = {
-        let field = buffer.bytes().get(8..12).and_then(<[_]>::first_chunk::<4>);
-        let field = field.copied().unwrap_or_default();
-        if header.is_bigendian() {
-            u32::from_be_bytes(field)
-        } else {
-            u32::from_le_bytes(field)
-        }
-    } as usize;
-    if captured > MAX_RECORD_BYTES {
-        return Ok(Step::End(Some(Cause::BadRecord)));
-    }
-    if !buffer.fill_to(header_bytes + captured)? {
-        return Ok(Step::End(Some(Cause::CutOff)));
-    }
-    let parsed = if header.is_modified_format() {
-        parse_pcap_frame_modified(buffer.bytes())
-    } else if header.is_bigendian() {
-        parse_pcap_frame_be(buffer.bytes())
-    } else {
-        parse_pcap_frame(buffer.bytes())
-    };
-    let Ok((_, record)) = parsed else {
-        return Ok(Step::End(Some(Cause::BadRecord)));
-    };
-    let fraction = i64::from(record.ts_usec);
-    let micros = if header.is_nanosecond_precision() {
-        fraction / 1000
-    } else {
-        fraction
-    };
-    let found = Found {
-        time_micros: i64::from(record.ts_sec) * 1_000_000 + micros,
-        link: LinkType::ETHERNET,
-        start: header_bytes,
-        captured,
-        frame_bytes: record.origlen,
-    };
-    buffer.consume(header_bytes + captured);
-    Ok(Step::Frame(found))
+    Ok(pcap.map(Format::Pcap))
 }
 
 #[cfg(test)]

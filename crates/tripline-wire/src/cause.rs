@@ -95,7 +95,7 @@ impl fmt::Display for Cause {
 }
 
 /// How often each cause occurred.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Causes {
     counts: [u64; Cause::ALL.len()],
 }
@@ -131,5 +131,12 @@ impl Causes {
             .into_iter()
             .zip(self.counts)
             .filter(|(_, count)| *count > 0)
+    }
+}
+
+impl fmt::Debug for Causes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let occurred = self.iter().map(|(cause, count)| (cause.name(), count));
+        formatter.debug_map().entries(occurred).finish()
     }
 }

@@ -85,8 +85,10 @@ impl DecodeOptions {
 /// Fragments: the transport header of a first fragment is remembered for the fragments that
 /// follow it, for up to [`DecodeOptions::max_datagrams`] datagrams and 30 seconds of capture time
 /// (RFC 791 suggests 15, Linux waits 30); the datagram that was touched longest ago makes room.
-/// Payload is never reassembled. A fragment that overlaps one seen before, or ends beyond
-/// 65,535 bytes, is marked [`Fragment::Overlapping`](crate::Fragment::Overlapping).
+/// Payload is never reassembled. A fragment that overlaps one seen before, contradicts where the
+/// datagram ends, or ends beyond 65,535 bytes, is marked
+/// [`Fragment::Overlapping`](crate::Fragment::Overlapping); of a datagram in more than 64 pieces
+/// the first 64 are compared.
 #[derive(Debug)]
 pub struct Decoder {
     options: DecodeOptions,

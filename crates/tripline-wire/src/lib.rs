@@ -10,8 +10,9 @@
 //! Invariants:
 //! - What cannot be decoded is a counted [`Cause`], never an error that stops the reading.
 //! - Every read advances by at least one byte or ends.
-//! - Memory does not grow with the input: one buffer of at most [`MAX_RECORD_BYTES`], one table
-//!   of fragments.
+//! - Memory does not grow with the input: one buffer for a record of at most
+//!   [`MAX_RECORD_BYTES`], one table of fragments, and the window of a decompressor (of
+//!   Zstandard at most 128 MiB).
 //!
 //! ```
 //! use tripline_wire::{CaptureReader, Decoder, DecodeOptions};
@@ -35,6 +36,8 @@ mod capture;
 mod cause;
 mod decode;
 mod packet;
+#[cfg(test)]
+mod testing;
 
 pub use capture::{CaptureError, CaptureReader, Frame, LinkType, MAX_RECORD_BYTES};
 pub use cause::{Cause, Causes};

@@ -102,7 +102,7 @@ pub struct Packet {
     pub protocol: u8,
     /// 4 or 6.
     pub version: u8,
-    /// Transport header bytes: 20 to 60 of TCP, 8 of UDP, 0 where flows do not count one.
+    /// Transport header bytes: 20 to 60 of TCP, 8 of UDP and ICMP, 12 of SCTP, 0 of others.
     pub header_bytes: u8,
     /// Transport payload bytes by the length fields of the headers.
     pub payload_bytes: u32,

@@ -1,6 +1,8 @@
 use std::io::{self, BufReader, Cursor, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::Cause;
 
 /// Largest Zstandard window: what its command line tool accepts without being told otherwise.
 const ZSTD_WINDOW_LOG: u32 = 27;
@@ -13,37 +15,50 @@ type Source<'r> = Box<dyn Read + Send + 'r>;
 /// The input behind its compression.
 pub(super) struct Input<'r> {
     reader: Source<'r>,
-    compressed: bool,
-    bytes_read: Arc<AtomicU64>,
+    watch: Arc<Watch>,
 }
 
-struct Counted<'r> {
+/// What happened at the source, below the decompressor.
+#[derive(Debug, Default)]
+struct Watch {
+    bytes_read: AtomicU64,
+    failed: AtomicBool,
+}
+
+struct Watched<'r> {
     inner: Source<'r>,
-    count: Arc<AtomicU64>,
+    watch: Arc<Watch>,
 }
 
-impl Read for Counted<'_> {
+impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.count.fetch_add(read as u64, Ordering::Relaxed);
-        Ok(read)
+        let result = self.inner.read(buffer);
+        match &result {
+            Ok(read) => {
+                let read = *read as u64;
+                self.watch.bytes_read.fetch_add(read, Ordering::Relaxed);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => self.watch.failed.store(true, Ordering::Relaxed),
+        }
+        result
     }
 }
 
 impl<'r> Input<'r> {
     /// Looks at the first bytes and puts the matching decompressor in between.
     pub(super) fn open(reader: Source<'r>) -> io::Result<Self> {
-        let bytes_read = Arc::new(AtomicU64::new(0));
-        let mut counted = Counted {
+        let watch = Arc::new(Watch::default());
+        let mut watched = Watched {
             inner: reader,
-            count: Arc::clone(&bytes_read),
+            watch: Arc::clone(&watch),
         };
         let mut first = Vec::with_capacity(ZSTD.len());
-        (&mut counted)
+        (&mut watched)
             .take(ZSTD.len() as u64)
             .read_to_end(&mut first)?;
         let compression = (first.starts_with(&GZIP), first.starts_with(&ZSTD));
-        let whole = Cursor::new(first).chain(counted);
+        let whole = Cursor::new(first).chain(watched);
         let reader: Source<'r> = match compression {
             (true, _) => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(whole))),
             (_, true) => {
@@ -53,21 +68,23 @@ impl<'r> Input<'r> {
             }
             _ => Box::new(whole),
         };
-        Ok(Self {
-            reader,
-            compressed: compression != (false, false),
-            bytes_read,
-        })
+        Ok(Self { reader, watch })
     }
 
     pub(super) fn bytes_read(&self) -> u64 {
-        self.bytes_read.load(Ordering::Relaxed)
+        self.watch.bytes_read.load(Ordering::Relaxed)
     }
 
-    /// Whether an error means that the compressed data is damaged, not that reading failed.
-    pub(super) fn is_damage(&self, error: &io::Error) -> bool {
-        // An error of the operating system has a number, one of a decompressor has none.
-        self.compressed && error.raw_os_error().is_none()
+    /// What is wrong with the compressed data, if that is what an error means; `None` where the
+    /// source failed.
+    pub(super) fn damage(&self, error: &io::Error) -> Option<Cause> {
+        if self.watch.failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        Some(match error.kind() {
+            io::ErrorKind::UnexpectedEof => Cause::CutOff,
+            _ => Cause::BadRecord,
+        })
     }
 }
 

@@ -2,7 +2,12 @@
 
 use std::io;
 
-use pcap_parser::pcapng::{Block as Parsed, parse_block_be, parse_block_le};
+use pcap_parser::pcapng::{
+    InterfaceDescriptionBlock, OptionCode, parse_enhancedpacketblock_be,
+    parse_enhancedpacketblock_le, parse_interfacedescriptionblock_be,
+    parse_interfacedescriptionblock_le, parse_sectionheaderblock, parse_simplepacketblock_be,
+    parse_simplepacketblock_le,
+};
 use pcap_parser::traits::PcapNGPacketBlock;
 
 use super::{Buffer, Found, LinkType, MAX_RECORD_BYTES, Step};
@@ -21,8 +26,14 @@ const START_BYTES: usize = 8;
 const FRAME_BYTES: u32 = 12;
 const EPB_HEADER_BYTES: usize = 28;
 const SPB_HEADER_BYTES: usize = 12;
+
+const SECTION: u32 = 0x0a0d_0d0a;
+const INTERFACE: u32 = 1;
 /// The packet block that the enhanced one replaced.
 const OBSOLETE_PACKET: u32 = 2;
+const SIMPLE_PACKET: u32 = 3;
+const ENHANCED_PACKET: u32 = 6;
+
 /// More interfaces than this are not described by any tool; their packets are counted.
 const MAX_INTERFACES: usize = 4096;
 
@@ -46,8 +57,15 @@ enum ByteOrder {
 struct Interface {
     link: LinkType,
     snap_bytes: u32,
-    ticks_per_second: u64,
+    resolution: Resolution,
     offset_seconds: i64,
+}
+
+/// Ticks of a second, as the negative power of ten or of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resolution {
+    Decimal(u8),
+    Binary(u8),
 }
 
 /// What a block is to a reader of frames.
@@ -89,7 +107,7 @@ impl Section {
             self.interfaces.clear();
         }
         let mut start = Bytes(buffer.bytes());
-        let _kind = start.u32();
+        let kind = self.order.u32(start.array());
         let length = self.order.u32(start.array());
         if length < FRAME_BYTES {
             return Ok(Step::End(Some(Cause::BadRecord)));
@@ -105,7 +123,7 @@ impl Section {
             return Ok(Step::End(Some(Cause::CutOff)));
         }
         let block = Bytes(buffer.bytes()).first(length as usize);
-        let step = match self.block(block) {
+        let step = match self.block(kind, block).unwrap_or_else(Block::Unusable) {
             Block::Frame(found) => {
                 self.last_micros = found.time_micros;
                 Step::Frame(found)
@@ -117,101 +135,151 @@ impl Section {
         Ok(step)
     }
 
-    fn block(&mut self, bytes: Bytes<'_>) -> Block {
+    fn block(&mut self, kind: u32, bytes: Bytes<'_>) -> Result<Block, Cause> {
+        match kind {
+            SECTION => parse_sectionheaderblock(bytes.0)
+                .map(|_| Block::Described)
+                .map_err(|_| Cause::BadBlock),
+            INTERFACE => self.interface(bytes),
+            ENHANCED_PACKET => self.enhanced_packet(bytes),
+            SIMPLE_PACKET => self.simple_packet(bytes),
+            OBSOLETE_PACKET => self.obsolete_packet(bytes),
+            _ => Ok(Block::Described),
+        }
+    }
+
+    fn interface(&mut self, bytes: Bytes<'_>) -> Result<Block, Cause> {
         let parsed = match self.order {
-            ByteOrder::Little => parse_block_le(bytes.0),
-            ByteOrder::Big => parse_block_be(bytes.0),
+            ByteOrder::Little => parse_interfacedescriptionblock_le(bytes.0),
+            ByteOrder::Big => parse_interfacedescriptionblock_be(bytes.0),
         };
-        let Ok((_, parsed)) = parsed else {
-            return Block::Unusable(Cause::BadBlock);
+        let (_, described) = parsed.map_err(|_| Cause::BadBlock)?;
+        if self.interfaces.len() == MAX_INTERFACES {
+            return Err(Cause::UnknownInterface);
+        }
+        let mut interface = Interface {
+            link: LinkType(described.linktype.0 as u32),
+            snap_bytes: described.snaplen,
+            resolution: Resolution::Decimal(6),
+            offset_seconds: 0,
         };
-        match parsed {
-            Parsed::InterfaceDescription(described) => {
-                if self.interfaces.len() == MAX_INTERFACES {
-                    return Block::Unusable(Cause::UnknownInterface);
+        self.read_clock(&described, &mut interface);
+        self.interfaces.push(interface);
+        Ok(Block::Described)
+    }
+
+    /// The options about time. The parser knows them too, but neither resolutions in powers of two
+    /// nor big-endian offsets.
+    fn read_clock(&self, described: &InterfaceDescriptionBlock<'_>, interface: &mut Interface) {
+        let options = described.options.iter();
+        for option in options.take_while(|option| option.code != OptionCode::EndOfOpt) {
+            let value = option.as_bytes().unwrap_or_default();
+            match option.code {
+                OptionCode::IfTsresol => {
+                    if let [resolution] = value {
+                        interface.resolution = Resolution::of(*resolution);
+                    }
                 }
-                self.interfaces.push(Interface {
-                    link: LinkType(described.linktype.0 as u32),
-                    snap_bytes: described.snaplen,
-                    // A resolution that no integer holds is treated as the default one.
-                    ticks_per_second: described.ts_resolution().unwrap_or(1_000_000).max(1),
-                    offset_seconds: described.if_tsoffset,
-                });
-                Block::Described
+                OptionCode::IfTsoffset => {
+                    if let Ok(seconds) = <[u8; 8]>::try_from(value) {
+                        interface.offset_seconds = match self.order {
+                            ByteOrder::Little => i64::from_le_bytes(seconds),
+                            ByteOrder::Big => i64::from_be_bytes(seconds),
+                        };
+                    }
+                }
+                _ => {}
             }
-            Parsed::EnhancedPacket(packet) => {
-                let Some(interface) = self.interfaces.get(packet.if_id as usize) else {
-                    return Block::Unusable(Cause::UnknownInterface);
-                };
-                let ticks = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-                Block::Frame(Found {
-                    time_micros: interface.micros(ticks),
-                    link: interface.link,
-                    start: EPB_HEADER_BYTES,
-                    captured: packet.packet_data().len(),
-                    frame_bytes: packet.origlen,
-                })
-            }
-            Parsed::SimplePacket(packet) => {
-                let Some(interface) = self.interfaces.first() else {
-                    return Block::Unusable(Cause::UnknownInterface);
-                };
-                let snap = match interface.snap_bytes {
-                    0 => u32::MAX,
-                    bytes => bytes,
-                };
-                Block::Frame(Found {
-                    time_micros: self.last_micros,
-                    link: interface.link,
-                    start: SPB_HEADER_BYTES,
-                    captured: packet.data.len().min(packet.origlen.min(snap) as usize),
-                    frame_bytes: packet.origlen,
-                })
-            }
-            Parsed::Unknown(unknown) if self.is(unknown.block_type, OBSOLETE_PACKET) => {
-                self.obsolete_packet(Bytes(unknown.data))
-            }
-            _ => Block::Described,
         }
     }
 
-    /// Types are given as they lie in a little-endian file.
-    fn is(&self, kind: u32, wanted: u32) -> bool {
-        match self.order {
-            ByteOrder::Little => kind == wanted,
-            ByteOrder::Big => kind.swap_bytes() == wanted || kind == wanted,
-        }
-    }
-
-    fn obsolete_packet(&self, mut content: Bytes<'_>) -> Block {
-        let Some([first, second]) = content.array() else {
-            return Block::Unusable(Cause::BadBlock);
+    fn enhanced_packet(&self, bytes: Bytes<'_>) -> Result<Block, Cause> {
+        let parsed = match self.order {
+            ByteOrder::Little => parse_enhancedpacketblock_le(bytes.0),
+            ByteOrder::Big => parse_enhancedpacketblock_be(bytes.0),
         };
-        let interface = match self.order {
-            ByteOrder::Little => u16::from_le_bytes([first, second]),
-            ByteOrder::Big => u16::from_be_bytes([first, second]),
-        };
-        let Some(interface) = self.interfaces.get(usize::from(interface)) else {
-            return Block::Unusable(Cause::UnknownInterface);
-        };
-        let _drops: Option<[u8; 2]> = content.array();
-        let high = self.order.u32(content.array());
-        let low = self.order.u32(content.array());
-        let captured = self.order.u32(content.array()) as usize;
-        let frame_bytes = self.order.u32(content.array());
-        Block::Frame(Found {
-            time_micros: interface.micros(u64::from(high) << 32 | u64::from(low)),
+        let (_, packet) = parsed.map_err(|_| Cause::BadBlock)?;
+        let interface = self.described(packet.if_id)?;
+        Ok(Block::Frame(Found {
+            time_micros: interface.micros(packet.ts_high, packet.ts_low),
             link: interface.link,
             start: EPB_HEADER_BYTES,
-            captured: captured.min(content.len()),
+            captured: packet.packet_data().len(),
+            frame_bytes: packet.origlen,
+        }))
+    }
+
+    fn simple_packet(&self, bytes: Bytes<'_>) -> Result<Block, Cause> {
+        let parsed = match self.order {
+            ByteOrder::Little => parse_simplepacketblock_le(bytes.0),
+            ByteOrder::Big => parse_simplepacketblock_be(bytes.0),
+        };
+        let (_, packet) = parsed.map_err(|_| Cause::BadBlock)?;
+        let interface = self.described(0)?;
+        let snap = match interface.snap_bytes {
+            0 => u32::MAX,
+            bytes => bytes,
+        };
+        Ok(Block::Frame(Found {
+            time_micros: self.last_micros,
+            link: interface.link,
+            start: SPB_HEADER_BYTES,
+            captured: packet.data.len().min(packet.origlen.min(snap) as usize),
+            frame_bytes: packet.origlen,
+        }))
+    }
+
+    fn obsolete_packet(&self, mut bytes: Bytes<'_>) -> Result<Block, Cause> {
+        bytes.skip(START_BYTES).ok_or(Cause::BadBlock)?;
+        let interface: [u8; 2] = bytes.array().ok_or(Cause::BadBlock)?;
+        let interface = self.described(u32::from(match self.order {
+            ByteOrder::Little => u16::from_le_bytes(interface),
+            ByteOrder::Big => u16::from_be_bytes(interface),
+        }))?;
+        let _drops: Option<[u8; 2]> = bytes.array();
+        let mut field = || bytes.array().ok_or(Cause::BadBlock);
+        let [high, low, captured, frame_bytes] =
+            [field()?, field()?, field()?, field()?].map(|field| self.order.u32(Some(field)));
+        let length_behind = 4;
+        if captured as usize + length_behind > bytes.len() {
+            return Err(Cause::BadBlock);
+        }
+        Ok(Block::Frame(Found {
+            time_micros: interface.micros(high, low),
+            link: interface.link,
+            start: EPB_HEADER_BYTES,
+            captured: captured as usize,
             frame_bytes,
-        })
+        }))
+    }
+
+    fn described(&self, interface: u32) -> Result<&Interface, Cause> {
+        self.interfaces
+            .get(interface as usize)
+            .ok_or(Cause::UnknownInterface)
+    }
+}
+
+impl Resolution {
+    /// As the option `if_tsresol` has it: the first bit tells the base.
+    fn of(option: u8) -> Self {
+        match option & 0x7f {
+            power if option & 0x80 == 0 => Self::Decimal(power),
+            power => Self::Binary(power),
+        }
     }
 }
 
 impl Interface {
-    fn micros(&self, ticks: u64) -> i64 {
-        let micros = u128::from(ticks) * 1_000_000 / u128::from(self.ticks_per_second);
+    fn micros(&self, high: u32, low: u32) -> i64 {
+        let ticks = u128::from(u64::from(high) << 32 | u64::from(low));
+        let micros = match self.resolution {
+            Resolution::Decimal(power @ 0..=6) => ticks * 10_u128.pow(6 - u32::from(power)),
+            Resolution::Decimal(power) => 10_u128
+                .checked_pow(u32::from(power) - 6)
+                .map_or(0, |divisor| ticks / divisor),
+            Resolution::Binary(power) => (ticks * 1_000_000) >> power,
+        };
         let micros = i64::try_from(micros).unwrap_or(i64::MAX);
         micros.saturating_add(self.offset_seconds.saturating_mul(1_000_000))
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::ip::Envelope;
 use crate::{Address, Fragment, Packet};
 
-const TIMEOUT_MICROS: i64 = 30_000_000;
+const TIMEOUT_MICROS: u64 = 30_000_000;
 
 /// Pieces of one datagram that are compared with each other.
 const MAX_PIECES: usize = 64;
@@ -20,7 +20,8 @@ pub struct FragmentCounts {
     pub fragments: u64,
     /// Later fragments whose first one was not known, so that they have no ports.
     pub orphans: u64,
-    /// Fragments that overlap another or end beyond the largest datagram.
+    /// Fragments that overlap another, contradict the last one, or end beyond the largest
+    /// datagram.
     pub overlapping: u64,
     /// Datagrams forgotten to make room.
     pub evicted: u64,
@@ -58,15 +59,27 @@ impl Datagram {
 pub(super) struct Piece {
     pub(super) offset: u32,
     pub(super) bytes: u32,
+    pub(super) is_last: bool,
+}
+
+/// What later fragments need from the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Of IPv6 a later fragment only knows the first of its extension headers.
+    pub(super) protocol: u8,
+    pub(super) source_port: u16,
+    pub(super) destination_port: u16,
 }
 
 #[derive(Debug)]
 struct Known {
     touched: u64,
     last_micros: i64,
-    ports: Option<(u16, u16)>,
+    header: Option<Header>,
     /// Begin and end of pieces.
     pieces: Vec<(u32, u32)>,
+    /// Where the datagram ends, by its last fragment.
+    end: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -96,15 +109,33 @@ impl FragmentTable {
         self.counts
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        assert_eq!(self.known.len(), self.order.len());
+        self.known.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn pieces(&self) -> usize {
+        self.known.values().map(|known| known.pieces.len()).sum()
+    }
+
     /// Notes a fragment and says what it is.
     pub(super) fn place(&mut self, datagram: &Datagram, piece: Piece, now: i64) -> Fragment {
         self.counts.fragments += 1;
         let known = self.touch(datagram, now);
         let (begin, end) = (piece.offset, piece.offset.saturating_add(piece.bytes));
         let overlaps = |other: &(u32, u32)| begin < other.1 && other.0 < end;
-        let is_bad = end > MAX_DATAGRAM_BYTES || known.pieces.iter().any(overlaps);
+        let is_beyond = match known.end {
+            Some(last) => end > last || (piece.is_last && end != last),
+            None => piece.is_last && known.pieces.iter().any(|other| other.1 > end),
+        };
+        let is_bad = end > MAX_DATAGRAM_BYTES || is_beyond || known.pieces.iter().any(overlaps);
         if known.pieces.len() < MAX_PIECES {
             known.pieces.push((begin, end));
+        }
+        if piece.is_last && known.end.is_none() {
+            known.end = Some(end);
         }
         if is_bad {
             self.counts.overlapping += 1;
@@ -116,22 +147,24 @@ impl FragmentTable {
         }
     }
 
-    /// The ports of the first fragment, if it was seen.
-    pub(super) fn header_of(&mut self, datagram: &Datagram) -> Option<(u16, u16)> {
-        let ports = self.known.get(datagram).and_then(|known| known.ports);
-        if ports.is_none() {
+    /// The header of the first fragment, if it was seen.
+    pub(super) fn header_of(&mut self, datagram: &Datagram) -> Option<Header> {
+        let header = self.known.get(datagram).and_then(|known| known.header);
+        if header.is_none() {
             self.counts.orphans += 1;
         }
-        ports
+        header
     }
 
-    /// Remembers the ports of a first fragment.
+    /// Remembers the header of a first fragment.
     pub(super) fn remember(&mut self, datagram: &Datagram, packet: &Packet, now: i64) {
         let known = self.touch(datagram, now);
         // The first of two contradicting headers counts, as in most systems.
-        known
-            .ports
-            .get_or_insert((packet.source_port, packet.destination_port));
+        known.header.get_or_insert(Header {
+            protocol: packet.protocol,
+            source_port: packet.source_port,
+            destination_port: packet.destination_port,
+        });
     }
 
     fn touch(&mut self, datagram: &Datagram, now: i64) -> &mut Known {
@@ -147,13 +180,15 @@ impl FragmentTable {
         let known = self.known.entry(*datagram).or_insert_with(|| Known {
             touched: 0,
             last_micros: now,
-            ports: None,
+            header: None,
             pieces: Vec::new(),
+            end: None,
         });
-        // An identification is used again after a while.
-        if now.saturating_sub(known.last_micros) > TIMEOUT_MICROS {
-            known.ports = None;
+        // An identification is used again after a while; a clock that jumps back tells as much.
+        if now.abs_diff(known.last_micros) > TIMEOUT_MICROS {
+            known.header = None;
             known.pieces.clear();
+            known.end = None;
         }
         self.order.remove(&known.touched);
         self.order.insert(touches, *datagram);

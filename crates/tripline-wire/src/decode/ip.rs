@@ -1,6 +1,6 @@
 //! IPv4 (RFC 791) and IPv6 (RFC 8200).
 
-use super::fragments::{Datagram, FragmentTable, Piece};
+use super::fragments::{Datagram, FragmentTable, Header, Piece};
 use super::{DecodeOptions, Fragments, Inward, transport};
 use crate::bytes::Bytes;
 use crate::{Address, Cause, Fragment, Frame, Packet, Transport};
@@ -60,18 +60,22 @@ pub(super) fn packet<'a>(
 fn later(
     envelope: &Envelope,
     fragment: Fragment,
-    header: Option<(u16, u16)>,
+    header: Option<Header>,
     rest: Bytes<'_>,
     frame: &Frame<'_>,
 ) -> Packet {
-    let (source_port, destination_port) = header.unwrap_or_default();
+    let header = header.unwrap_or(Header {
+        protocol: envelope.protocol,
+        source_port: 0,
+        destination_port: 0,
+    });
     Packet {
         time_micros: frame.time_micros,
         source: envelope.source,
         destination: envelope.destination,
-        source_port,
-        destination_port,
-        protocol: envelope.protocol,
+        source_port: header.source_port,
+        destination_port: header.destination_port,
+        protocol: header.protocol,
         version: envelope.version,
         header_bytes: 0,
         payload_bytes: envelope.payload_bytes,
@@ -112,6 +116,7 @@ fn ipv4(mut bytes: Bytes<'_>) -> Result<(Envelope, Bytes<'_>), Cause> {
         Piece {
             offset,
             bytes: payload_bytes,
+            is_last: !more,
         },
     ));
     let envelope = Envelope {
@@ -131,6 +136,10 @@ const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
 const MOBILITY: u8 = 135;
+const HOST_IDENTITY: u8 = 139;
+const SHIM6: u8 = 140;
+/// Nothing follows (RFC 8200, 4.7).
+const NO_NEXT_HEADER: u8 = 59;
 
 /// Extension headers of one packet; real ones have two or three.
 const MAX_EXTENSIONS: usize = 16;
@@ -142,34 +151,30 @@ fn ipv6(mut bytes: Bytes<'_>) -> Result<(Envelope, Bytes<'_>), Cause> {
     let source = Address::v6(bytes.array().ok_or(Cause::Truncated)?);
     let destination = Address::v6(bytes.array().ok_or(Cause::Truncated)?);
     let mut payload_bytes = match length {
+        0 if protocol == NO_NEXT_HEADER => 0,
         // A jumbogram (RFC 2675), or segmentation offload.
         0 => bytes.len() as u32,
         length => u32::from(length),
     };
-    let mut piece = None;
+    let mut piece: Option<(u32, Piece)> = None;
+    let envelope = |protocol, payload_bytes, piece| Envelope {
+        source,
+        destination,
+        version: 6,
+        protocol,
+        payload_bytes,
+        piece,
+    };
     for _ in 0..MAX_EXTENSIONS {
         let extension_bytes = match protocol {
-            HOP_BY_HOP | ROUTING | DESTINATION | MOBILITY => {
+            HOP_BY_HOP | ROUTING | DESTINATION | MOBILITY | HOST_IDENTITY | SHIM6 => {
                 (u32::from(bytes.peek(1).ok_or(Cause::Truncated)?) + 1) * 8
             }
             AUTHENTICATION => (u32::from(bytes.peek(1).ok_or(Cause::Truncated)?) + 2) * 4,
             FRAGMENT => 8,
-            _ => {
-                let piece = piece.map(|(identification, offset)| {
-                    let bytes = payload_bytes;
-                    (identification, Piece { offset, bytes })
-                });
-                let envelope = Envelope {
-                    source,
-                    destination,
-                    version: 6,
-                    protocol,
-                    payload_bytes,
-                    piece,
-                };
-                return Ok((envelope, bytes));
-            }
+            _ => return Ok((envelope(protocol, payload_bytes, piece), bytes)),
         };
+        let mut found = None;
         if protocol == FRAGMENT {
             let placement = bytes.peek_u16(2).ok_or(Cause::Truncated)?;
             let mut identification = bytes;
@@ -178,7 +183,7 @@ fn ipv6(mut bytes: Bytes<'_>) -> Result<(Envelope, Bytes<'_>), Cause> {
             let offset = u32::from(placement & 0xfff8);
             // An atomic fragment (RFC 6946) is a whole packet.
             if offset > 0 || placement & 1 == 1 {
-                piece = Some((identification, offset));
+                found = Some((identification, offset, placement & 1 == 0));
             }
         }
         payload_bytes = payload_bytes
@@ -188,21 +193,17 @@ fn ipv6(mut bytes: Bytes<'_>) -> Result<(Envelope, Bytes<'_>), Cause> {
         bytes
             .skip(extension_bytes as usize)
             .ok_or(Cause::Truncated)?;
-        // The extensions of a later fragment lie in the first one.
-        if piece.is_some_and(|(_, offset)| offset > 0) {
-            let piece = piece.map(|(identification, offset)| {
-                let bytes = payload_bytes;
-                (identification, Piece { offset, bytes })
-            });
-            let envelope = Envelope {
-                source,
-                destination,
-                version: 6,
-                protocol,
-                payload_bytes,
-                piece,
+        if let Some((identification, offset, is_last)) = found {
+            let placed = Piece {
+                offset,
+                bytes: payload_bytes,
+                is_last,
             };
-            return Ok((envelope, bytes));
+            piece = Some((identification, placed));
+            // The extensions of a later fragment lie in the first one.
+            if offset > 0 {
+                return Ok((envelope(protocol, payload_bytes, piece), bytes));
+            }
         }
     }
     Err(Cause::TooManyLayers)

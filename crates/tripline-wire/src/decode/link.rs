@@ -11,6 +11,8 @@ const MPLS: [u16; 2] = [0x8847, 0x8848];
 const VLAN: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 /// IEEE 802.1BR port extension tag.
 const E_TAG: u16 = 0x893f;
+/// IEEE 802.1ah service tag: another Ethernet frame follows it.
+const I_TAG: u16 = 0x88e7;
 const PPPOE_SESSION: u16 = 0x8864;
 /// Ethernet inside another protocol (GRE, GENEVE).
 const BRIDGED: u16 = 0x6558;
@@ -43,6 +45,11 @@ pub(super) fn first(link: LinkType, mut bytes: Bytes<'_>) -> Result<(Layer, Byte
                 _ => Layer::Nothing,
             }
         }
+        // Cisco's framing begins with its own addresses, one for unicast and one for multicast.
+        LinkType::PPP_HDLC if matches!(bytes.peek(0), Some(0x0f | 0x8f)) => {
+            bytes.skip(2).ok_or(cut)?;
+            Layer::EtherType(bytes.u16().ok_or(cut)?)
+        }
         LinkType::PPP | LinkType::PPP_HDLC => {
             if bytes.peek(0) == Some(0xff) && bytes.peek(1) == Some(0x03) {
                 bytes.skip(2).ok_or(cut)?;
@@ -68,12 +75,13 @@ pub(super) fn first(link: LinkType, mut bytes: Bytes<'_>) -> Result<(Layer, Byte
         }
         LinkType::FRELAY => return frame_relay(bytes),
         LinkType::NFLOG => return netfilter_log(bytes),
-        LinkType::IEEE802_11 => return wifi(bytes),
+        LinkType::IEEE802_11 => return wifi(bytes, 0),
         LinkType::IEEE802_11_RADIOTAP => {
-            // The length of the radiotap header is little-endian.
+            // All of radiotap is little-endian.
             let length = bytes.peek_u16(2).ok_or(cut)?.swap_bytes();
-            bytes.skip(usize::from(length.max(4))).ok_or(cut)?;
-            return wifi(bytes);
+            let flags = radiotap_flags(bytes.first(length.into())).unwrap_or_default();
+            bytes.skip(usize::from(length.max(8))).ok_or(cut)?;
+            return wifi(bytes, flags);
         }
         _ => return Err(Cause::UnknownLink),
     };
@@ -104,6 +112,10 @@ pub(super) fn ether_type(kind: u16, mut bytes: Bytes<'_>) -> Result<Inward<'_>, 
             bytes.skip(6).ok_or(cut)?;
             Layer::EtherType(bytes.u16().ok_or(cut)?)
         }
+        I_TAG => {
+            bytes.skip(4).ok_or(cut)?;
+            Layer::Ethernet
+        }
         PPPOE_SESSION => {
             if bytes.peek(0) != Some(0x11) {
                 return Err(Cause::BadHeader);
@@ -127,14 +139,21 @@ pub(super) fn ether_type(kind: u16, mut bytes: Bytes<'_>) -> Result<Inward<'_>, 
             }
         }
         length if length < FIRST_ETHER_TYPE => {
-            if bytes.array() != Some(SNAP) {
-                return Err(Cause::NotIp);
-            }
+            snap(&mut bytes)?;
             Layer::EtherType(bytes.u16().ok_or(cut)?)
         }
         _ => Layer::Nothing,
     };
     Ok(Inward::Layer(layer, bytes))
+}
+
+fn snap(bytes: &mut Bytes<'_>) -> Result<(), Cause> {
+    let is_cut = SNAP.starts_with(bytes.0) && bytes.len() < SNAP.len();
+    match bytes.array() {
+        Some(SNAP) => Ok(()),
+        None if is_cut => Err(Cause::Truncated),
+        _ => Err(Cause::NotIp),
+    }
 }
 
 pub(super) fn ppp(mut bytes: Bytes<'_>) -> Result<Inward<'_>, Cause> {
@@ -214,23 +233,54 @@ fn netfilter_log(mut bytes: Bytes<'_>) -> Result<(Layer, Bytes<'_>), Cause> {
     }
 }
 
+/// The card has put bytes between the header and what follows.
+const RADIOTAP_PADDED: u8 = 0x20;
+/// The check sequence was wrong.
+const RADIOTAP_DAMAGED: u8 = 0x40;
+
+/// The field "flags" of a radiotap header, where it is present (radiotap.org).
+fn radiotap_flags(header: Bytes<'_>) -> Option<u8> {
+    let mut words = header;
+    words.skip(4)?;
+    let first = words.u32()?.swap_bytes();
+    let mut more = first;
+    while more & 0x8000_0000 != 0 {
+        more = words.u32()?.swap_bytes();
+    }
+    let (has_time, has_flags) = (first & 1 != 0, first & 2 != 0);
+    let mut at = header.len() - words.len();
+    if has_time {
+        at = at.next_multiple_of(8) + 8;
+    }
+    header.peek(at).filter(|_| has_flags)
+}
+
 /// An unencrypted data frame with a SNAP header (IEEE 802.11, 9.3.2).
-fn wifi(mut bytes: Bytes<'_>) -> Result<(Layer, Bytes<'_>), Cause> {
+fn wifi(mut bytes: Bytes<'_>, radiotap: u8) -> Result<(Layer, Bytes<'_>), Cause> {
     let control = bytes.peek(0).ok_or(Cause::Truncated)?;
     let flags = bytes.peek(1).ok_or(Cause::Truncated)?;
     let (kind, subtype) = (control >> 2 & 3, control >> 4);
     let is_data = kind == 2 && subtype & 0x4 == 0;
     let is_protected = flags & 0x40 != 0;
-    if !is_data || is_protected {
+    if !is_data || is_protected || radiotap & RADIOTAP_DAMAGED != 0 {
         return Err(Cause::OpaqueWifi);
     }
     let between_stations = flags & 0x03 == 0x03;
     let with_quality = subtype & 0x8 != 0;
-    let header = 24 + if between_stations { 6 } else { 0 } + if with_quality { 2 } else { 0 };
-    bytes.skip(header).ok_or(Cause::Truncated)?;
-    if bytes.array() != Some(SNAP) {
-        return Err(Cause::NotIp);
+    let with_control = with_quality && flags & 0x80 != 0;
+    let parts = [
+        (true, 24),
+        (between_stations, 6),
+        (with_quality, 2),
+        (with_control, 4),
+    ];
+    let present = parts.iter().filter(|(is_present, _)| *is_present);
+    let mut header: usize = present.map(|(_, bytes)| bytes).sum();
+    if radiotap & RADIOTAP_PADDED != 0 {
+        header = header.next_multiple_of(4);
     }
+    bytes.skip(header).ok_or(Cause::Truncated)?;
+    snap(&mut bytes)?;
     let kind = bytes.u16().ok_or(Cause::Truncated)?;
     Ok((Layer::EtherType(kind), bytes))
 }
