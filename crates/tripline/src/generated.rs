@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
+use sha2::{Digest, Sha256};
 use tripline_features::FeatureSchema;
 use tripline_flow::{Early, FlowKey, MeterConfig};
 use tripline_lifecycle::LabelledRows;
@@ -20,27 +21,59 @@ pub(crate) struct Recipe {
     pub(crate) networks: u32,
     /// Ordinary rows kept of each network.
     pub(crate) benign_rows: usize,
-    /// Rows kept of each kind of attack in each network.
+    /// Rows kept of each kind of attack in each half minute of a network: attacks of one kind follow
+    /// each other in many ways, and no way must crowd out the others.
     pub(crate) attack_rows: usize,
 }
 
+impl std::fmt::Display for Recipe {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "generated traffic: seeds {} to {}, up to {} ordinary rows and {} of each attack in \
+             each half minute",
+            self.seed,
+            self.seed + u64::from(self.networks) - 1,
+            self.benign_rows,
+            self.attack_rows
+        )
+    }
+}
+
+/// SHA-256 of rows, in hexadecimal: the bits of their values and their labels.
+pub(crate) fn digest(rows: &LabelledRows) -> String {
+    let mut digest = Sha256::new();
+    for row in 0..rows.len() {
+        for value in rows.row(row) {
+            digest.update(value.to_bits().to_le_bytes());
+        }
+        digest.update(rows.label(row).as_bytes());
+        digest.update([0]);
+    }
+    format!("{:x}", digest.finalize())
+}
+
 const SECOND: i64 = 1_000_000;
+const HALF_MINUTE: i64 = 30 * SECOND;
 
 /// Rows of a schema, labelled as CICIDS2017 does.
 pub(crate) fn rows(schema: &'static FeatureSchema, recipe: Recipe) -> anyhow::Result<LabelledRows> {
     let mut rows = LabelledRows::new(schema);
     for network in 0..recipe.networks {
         let plan = plan(recipe.seed + u64::from(network));
-        let mut kept: HashMap<Label, usize> = HashMap::new();
+        let mut kept: HashMap<(Label, i64), usize> = HashMap::new();
         let mut take = |judged: &JudgedFlow, label: Label| {
             let Some(values) = judged.values(schema) else {
                 return;
             };
-            let limit = match label {
-                Label::Benign => recipe.benign_rows,
-                Label::Attack(_) => recipe.attack_rows,
+            let (limit, part) = match label {
+                Label::Benign => (recipe.benign_rows, 0),
+                Label::Attack(_) => (
+                    recipe.attack_rows,
+                    judged.flow.start_micros.div_euclid(HALF_MINUTE),
+                ),
             };
-            let kept = kept.entry(label).or_default();
+            let kept = kept.entry((label, part)).or_default();
             if *kept < limit {
                 *kept += 1;
                 rows.push(values, label.name());

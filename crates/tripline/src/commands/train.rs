@@ -22,7 +22,7 @@ const SPLIT_SEED: u64 = 2017;
 
 /// Rows to train on, and rows that only the final evaluation may see.
 struct DataSet {
-    digest: DataDigest,
+    digests: Vec<DataDigest>,
     train: LabelledRows,
     sealed: Vec<(&'static str, LabelledRows)>,
 }
@@ -85,7 +85,7 @@ fn train_one(recipe: &Shipped, set: &DataSet, args: &TrainArgs) -> anyhow::Resul
         }
         .to_owned(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
-        data: vec![set.digest.clone()],
+        data: set.digests.clone(),
     };
     let Trained {
         mut bundle,
@@ -235,7 +235,7 @@ fn read_nsl_kdd(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
         }
     }
     Ok(DataSet {
-        digest,
+        digests: vec![digest],
         train,
         sealed,
     })
@@ -259,7 +259,7 @@ fn read_cicflow(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
         Vec::new()
     };
     Ok(DataSet {
-        digest,
+        digests: vec![digest],
         train: rows.select(&train),
         sealed,
     })
@@ -269,9 +269,9 @@ fn read_cicflow(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
 /// capture was looked at with the models.
 const GENERATED: generated::Recipe = generated::Recipe {
     seed: 3_000,
-    networks: 30,
-    benign_rows: 1_800,
-    attack_rows: 120,
+    networks: 24,
+    benign_rows: 2_200,
+    attack_rows: 30,
 };
 
 fn read_nsl_kdd_packets(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
@@ -284,6 +284,11 @@ fn read_cicflow_packets(folder: &Path, open_sealed: bool) -> anyhow::Result<Data
 
 fn with_generated(mut set: DataSet) -> anyhow::Result<DataSet> {
     let rows = generated::rows(set.train.schema(), GENERATED)?;
+    set.digests.push(DataDigest {
+        name: GENERATED.to_string(),
+        sha256: generated::digest(&rows),
+        rows: rows.len() as u64,
+    });
     for row in 0..rows.len() {
         set.train.push(rows.row(row), rows.label(row));
     }
