@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, io::Read, sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 use tripline_detect::{ModelSet, Verdict};
 use tripline_features::{CsvLimits, encode_values};
-use tripline_store::{BatchEnd, BatchStatus, NewBatch, NewVerdict, Source, Stream, Timestamp};
+use tripline_store::{
+    BatchEnd, BatchStatus, NewBatch, NewVerdict, Source, Stage, Stream, Timestamp,
+};
 
 use super::{
     comparison::Comparison,
@@ -245,6 +247,7 @@ impl<'a> Sink<'a> {
         let (features, reasons) = self.encoded.of(index);
         NewVerdict {
             sequence: self.next + index as u64,
+            stage: Stage::Final,
             created_at,
             row_number: Some(batch.rows.lines[index]),
             threat: Judge::threat(verdict),
@@ -254,6 +257,7 @@ impl<'a> Sink<'a> {
                 .map(tripline_features::LabelText::as_str),
             features,
             reasons,
+            flow: None,
         }
     }
 
