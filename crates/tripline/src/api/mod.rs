@@ -6,6 +6,7 @@
 
 mod error;
 mod export;
+mod flow_body;
 mod guard;
 mod healing;
 mod health;
@@ -17,7 +18,7 @@ mod pages;
 mod predictions;
 mod query;
 mod realtime;
-mod reason_bytes;
+pub(crate) mod reason_bytes;
 mod row;
 mod score;
 mod scorers;
@@ -45,6 +46,7 @@ use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(crate) use self::judge::Judge;
 pub use self::state::{AppConfig, AppState, ModelFile};
 
 /// Largest body of a request that is no upload.
@@ -73,7 +75,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
         (name = "export", description = "CSV"),
         (name = "health", description = "the state of the system"),
     ),
-    components(schemas(score::ScoredRows, verdicts::StageBody, verdicts::ContributionBody, upload::RejectionBody)),
+    components(schemas(score::ScoredRows, verdicts::StageBody, verdicts::ContributionBody, upload::RejectionBody, flow_body::FlowBody)),
 )]
 struct Document;
 
@@ -121,6 +123,7 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
 fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
     let uploads = OpenApiRouter::new()
         .routes(routes!(upload::csv))
+        .routes(routes!(upload::capture))
         .layer(DefaultBodyLimit::max(max_upload));
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(upload::batches))

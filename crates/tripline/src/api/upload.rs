@@ -1,7 +1,8 @@
-//! Files: a CSV comes in as a form, becomes stored verdicts while it arrives, and is answered with
-//! the origin system's list of predictions when it is small, else with a job.
+//! Files: a CSV or a capture comes in as a form and becomes stored verdicts while it arrives. A
+//! small CSV is answered with the origin system's list of predictions, everything else with a job.
 
 mod body;
+mod capture_job;
 mod comparison;
 mod job;
 mod report;
@@ -41,6 +42,8 @@ const JOB_PATIENCE: Duration = Duration::from_millis(500);
 const MAX_FILE_NAME: usize = 200;
 /// Rows fetched from the store at a time.
 const PAGE_ROWS: usize = 1000;
+/// Slots of [`AppState::upload_slots`] that a capture takes, so that two can be judged at a time.
+const CAPTURE_SLOTS: u32 = 4;
 /// Jobs listed.
 const LISTED_JOBS: usize = 100;
 
@@ -104,12 +107,90 @@ pub(crate) async fn csv(
     params: Params,
     request: Request,
 ) -> Result<Response, ApiError> {
+    take(state, params, request, FileKind::Csv).await
+}
+
+/// Takes a capture: pcap or pcapng, plain or compressed with gzip or Zstandard.
+///
+/// Packets become flows and flows verdicts while the file arrives; the answer is always a job. Of
+/// a capture that is damaged or ends in the middle the flows are kept, and the report has the
+/// causes. The rows of the report are flows.
+#[utoipa::path(
+    post, path = "/api/v1/upload/capture", tag = "upload",
+    params(
+        ("mode" = Option<String>, Query, description = "`job` as for CSV; the answer is the same without it"),
+        ("batch_id" = Option<String>, Query, description = "a UUID of the client's choice, to follow the job while the file is sent; 409 when it is taken"),
+    ),
+    request_body(content = String, content_type = "multipart/form-data", description = "a form with the field `file`, whose file name ends in `.pcap`, `.pcapng` or `.cap`, with `.gz` or `.zst` behind it or not; the content decides"),
+    responses(
+        (status = 202, description = "a job", body = UploadAccepted),
+        (status = 400, description = "no file, or not a capture", body = ErrorBody),
+        (status = 409, description = "the batch exists", body = ErrorBody),
+        (status = 413, description = "larger than accepted", body = ErrorBody),
+        (status = 415, description = "not a form", body = ErrorBody),
+        (status = 503, description = "no model, or too many uploads at a time", body = ErrorBody),
+        (status = 507, description = "no space left", body = ErrorBody),
+    )
+)]
+pub(crate) async fn capture(
+    State(state): State<AppState>,
+    params: Params,
+    request: Request,
+) -> Result<Response, ApiError> {
+    take(state, params, request, FileKind::Capture).await
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileKind {
+    Csv,
+    Capture,
+}
+
+impl FileKind {
+    /// Whether a file may have this name; what it holds is decided by its content.
+    fn check_name(self, name: &str) -> Result<(), ApiError> {
+        let name = name.to_lowercase();
+        let (bare, endings, expected): (&str, &[&str], &str) = match self {
+            Self::Csv => (&name, &[".csv"], "File must be a CSV"),
+            Self::Capture => (
+                name.strip_suffix(".gz")
+                    .or(name.strip_suffix(".zst"))
+                    .unwrap_or(&name),
+                &[".pcap", ".pcapng", ".cap"],
+                "File must be a capture: its name ends in .pcap, .pcapng or .cap, with .gz or \
+                 .zst behind it or not",
+            ),
+        };
+        if endings.iter().any(|ending| bare.ends_with(ending)) {
+            Ok(())
+        } else {
+            Err(ApiError::bad_request(expected))
+        }
+    }
+
+    /// How much of what may be done at a time it takes; a capture needs a table of flows.
+    fn slots(self) -> u32 {
+        match self {
+            Self::Csv => 1,
+            Self::Capture => CAPTURE_SLOTS,
+        }
+    }
+}
+
+async fn take(
+    state: AppState,
+    params: Params,
+    request: Request,
+    kind: FileKind,
+) -> Result<Response, ApiError> {
     params.only(&["mode", "batch_id"])?;
     let wants_job = match params.text("mode") {
         None => false,
         Some("job") => true,
         Some(_) => return Err(ApiError::bad_request("mode can only be 'job'")),
     };
+    let wants_job = wants_job || kind == FileKind::Capture;
     let batch = batch_to_be(&state, &params).await?;
     let bytes_total = request
         .headers()
@@ -120,9 +201,12 @@ pub(crate) async fn csv(
     if models.models().is_empty() {
         return Err(ApiError::no_model());
     }
-    let slot = state.upload_slots().try_acquire_owned().map_err(|_| {
-        ApiError::unavailable("too many files are being judged at the moment; try again")
-    })?;
+    let slot = state
+        .upload_slots()
+        .try_acquire_many_owned(kind.slots())
+        .map_err(|_| {
+            ApiError::unavailable("too many files are being judged at the moment; try again")
+        })?;
     let reservation = state
         .reserve(batch)
         .ok_or_else(|| ApiError::new(StatusCode::CONFLICT, format!("batch {batch} exists")))?;
@@ -135,9 +219,7 @@ pub(crate) async fn csv(
             continue;
         }
         let file_name = clean_name(field.file_name().unwrap_or_default());
-        if !file_name.to_lowercase().ends_with(".csv") {
-            return Err(ApiError::bad_request("File must be a CSV"));
-        }
+        kind.check_name(&file_name)?;
         let (sender, reader) = channel(std::sync::Arc::clone(reservation.progress()));
         let task = Task {
             reservation,
@@ -149,7 +231,10 @@ pub(crate) async fn csv(
         let worker = {
             let state = state.clone();
             tokio::task::spawn_blocking(move || {
-                let outcome = job::run(&state, &task, reader, tell_opened);
+                let outcome = match kind {
+                    FileKind::Csv => job::run(&state, &task, reader, tell_opened),
+                    FileKind::Capture => capture_job::run(&state, &task, reader, tell_opened),
+                };
                 // Only now may the next upload begin, and the next request see no live job.
                 drop((slot, task));
                 outcome

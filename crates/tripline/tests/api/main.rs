@@ -12,6 +12,7 @@
 
 mod bad_files;
 mod bad_requests;
+mod captures;
 mod document;
 mod harness;
 mod killed;

@@ -89,6 +89,7 @@ pub(super) fn run(
         attack_types: sink.attack_types(),
         seconds: Some(started.elapsed().as_secs_f64()),
         labelled: sink.comparison.figures(),
+        capture: None,
     };
     let end = BatchEnd {
         status,
@@ -129,7 +130,7 @@ fn check(summary: Summary, rejections: &Rejections) -> Result<Summary, ApiError>
     }
 }
 
-fn model_names(judge: &Judge) -> Vec<ModelName> {
+pub(super) fn model_names(judge: &Judge) -> Vec<ModelName> {
     let models = judge.pipeline().models();
     let name = |model: &Arc<tripline_detect::Model>| ModelName {
         role: model.role().as_str().to_owned(),

@@ -1,0 +1,17 @@
+//! Flows on their way into the store, and the interfaces that some of them come from.
+//!
+//! [`FlowRecord`] is what the store keeps of a flow; [`FlowRows`] turns judged flows into rows,
+//! early verdicts and the final ones that supersede them in the same place.
+
+mod flow_record;
+mod rows;
+
+pub(crate) use flow_record::{FlowRecord, RecordedMoment, RecordedOpinion, TIMELINE_PACKETS};
+pub(crate) use rows::{FlowRows, Places};
+
+/// A key for the table of flows that no sender of packets can guess; it changes no result.
+pub(crate) fn hash_key() -> [u64; 2] {
+    // 122 bits of the system's chance; no library of random numbers is needed for that.
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    [high, low]
+}
