@@ -15,6 +15,7 @@ mod scan;
 mod score;
 mod serve;
 mod train;
+mod watch;
 
 use std::{
     io::{IsTerminal, Write},
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Score(args) => score::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Flows(args) => flows::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

@@ -16,6 +16,8 @@ mod captures;
 mod document;
 mod harness;
 mod killed;
+mod live;
+mod namespace;
 mod origin;
 mod server;
 mod verdicts;
