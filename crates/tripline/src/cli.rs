@@ -88,6 +88,10 @@ pub struct ServeArgs {
     /// Delete the oldest verdicts when the database is larger than this many bytes.
     #[arg(long, env = "TRIPLINE_RETAIN_BYTES")]
     pub retain_bytes: Option<u64>,
+    /// Capture packets on this interface, or on `any`; the same as switching the source
+    /// `packet_capture` on, and as lasting.
+    #[arg(long, value_name = "INTERFACE", env = "TRIPLINE_CAPTURE")]
+    pub capture: Option<String>,
     /// Threads that judge uploads; by default one per processor.
     #[arg(long, env = "TRIPLINE_WORKERS")]
     pub workers: Option<usize>,

@@ -148,13 +148,13 @@ impl Watch {
     }
 
     /// Hands flows over as they are told, and the counts at least several times a second, until
-    /// the end; then everything that goes on is ended and handed over too. An error of `receive`
-    /// is an end.
+    /// the end; then everything that goes on is ended and handed over too. What `receive` leaves
+    /// of the flows is dropped, and an error of it is an end.
     pub(crate) fn run(
         mut self,
         clock: fn() -> Timestamp,
         duration: Option<Duration>,
-        mut receive: impl FnMut(&[JudgedFlow], &LiveCounts) -> anyhow::Result<()>,
+        mut receive: impl FnMut(&mut Vec<JudgedFlow>, &LiveCounts) -> anyhow::Result<()>,
     ) -> anyhow::Result<(LiveCounts, Ended)> {
         let started = Instant::now();
         let mut last_check = started;
@@ -179,7 +179,7 @@ impl Watch {
                 last_check = Instant::now();
             }
             self.count(&read);
-            outcome = outcome.and_then(|()| receive(&flows, &self.counts));
+            outcome = outcome.and_then(|()| receive(&mut flows, &self.counts));
             flows.clear();
             if let Some(ended) = ended {
                 break ended;
@@ -206,7 +206,7 @@ impl Watch {
         }
         self.sensor.finish(&mut flows);
         self.counts.sensor.meter = self.sensor.counts();
-        receive(&flows, &self.counts)?;
+        receive(&mut flows, &self.counts)?;
         Ok((self.counts, ended))
     }
 

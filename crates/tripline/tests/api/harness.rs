@@ -102,6 +102,14 @@ impl Api {
             .await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: &str) -> Answer {
+        let request = Request::patch(path)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        self.send(request).await
+    }
+
     pub(crate) async fn score(&self, query: &str, body: &str) -> Answer {
         let request = Request::post(format!("/api/v1/score{query}"))
             .header("content-type", "application/json")

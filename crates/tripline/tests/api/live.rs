@@ -58,6 +58,16 @@ fn sends_traffic_inside() {
     }
 }
 
+/// Makes the traffic of a task in the namespace that the caller is in already.
+pub(crate) fn send_here(task: &str) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "live::sends_traffic_inside", "--nocapture"])
+        .env(TASK, task)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
 fn send(namespace: &Namespace, task: &str) {
     namespace.run_test("live::sends_traffic_inside", TASK, task);
 }

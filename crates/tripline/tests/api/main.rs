@@ -20,4 +20,5 @@ mod live;
 mod namespace;
 mod origin;
 mod server;
+mod sources;
 mod verdicts;

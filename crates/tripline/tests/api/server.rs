@@ -55,6 +55,21 @@ impl Server {
         answer(&mut stream)
     }
 
+    /// A request with JSON that changes something.
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> (u16, Value) {
+        let mut stream = self.connect();
+        let body = body.to_string();
+        write!(
+            stream,
+            "PATCH {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )
+        .unwrap();
+        answer(&mut stream)
+    }
+
     /// The head of an upload whose length is told.
     pub(crate) fn begin_upload(&self, query: &str, name: &str, content_bytes: usize) -> TcpStream {
         self.begin_upload_to(&format!("/api/v1/upload/csv{query}"), name, content_bytes)
