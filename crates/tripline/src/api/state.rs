@@ -16,7 +16,8 @@ use tripline_store::{BatchId, NewStream, Progress, Source, Store, StoreError, Ti
 
 use super::{error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool, sources::Sources};
 
-/// Uploads that are judged at a time; each takes some 30 MB, whatever the size of its file.
+/// Uploads that are judged at a time; each takes some 30 MB, whatever the size of its file. A
+/// capture counts as several of them, for its table of flows.
 const CONCURRENT_UPLOADS: usize = 8;
 
 /// What the operator decides about the API.

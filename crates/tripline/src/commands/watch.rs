@@ -59,7 +59,8 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let (counts, ended) = watch.run(clock::now, duration, |flows, counts| {
         output.write(flows)?;
         status.tell(counts, &output)
-    })?;
+    });
+    let ended = ended?;
     output.sink.flush()?;
     status.say(&format!("stopped: {ended}"))?;
     status.line(&counts, &output)?;

@@ -409,17 +409,15 @@ impl Supervisor {
             let verdicts = self.shared.verdicts.load(Ordering::Relaxed);
             lock(&self.shared.state).counts = before.and(counts, verdicts);
         };
-        let outcome = watch.run(self.surroundings.clock, None, |flows, counts| {
+        let (counts, outcome) = watch.run(self.surroundings.clock, None, |flows, counts| {
             count(counts);
             writer.write(flows)
         });
         let written = writer.finish();
-        if let Ok((counts, _)) = &outcome {
-            count(counts);
-        }
+        count(&counts);
         // The writer knows better why it takes no more flows.
         written?;
-        Ok(outcome?.1)
+        outcome
     }
 }
 

@@ -149,13 +149,14 @@ impl Watch {
 
     /// Hands flows over as they are told, and the counts at least several times a second, until
     /// the end; then everything that goes on is ended and handed over too. What `receive` leaves
-    /// of the flows is dropped, and an error of it is an end.
+    /// of the flows is dropped. An error of it is an end, after which it is not called again; the
+    /// counts are those of everything that came all the same.
     pub(crate) fn run(
         mut self,
         clock: fn() -> Timestamp,
         duration: Option<Duration>,
         mut receive: impl FnMut(&mut Vec<JudgedFlow>, &LiveCounts) -> anyhow::Result<()>,
-    ) -> anyhow::Result<(LiveCounts, Ended)> {
+    ) -> (LiveCounts, anyhow::Result<Ended>) {
         let started = Instant::now();
         let mut last_check = started;
         let (mut packets, mut flows) = (Vec::new(), Vec::new());
@@ -197,7 +198,6 @@ impl Watch {
         if ended == Ended::Asked && duration.is_some_and(|duration| started.elapsed() >= duration) {
             ended = Ended::Limit;
         }
-        outcome?;
         // The reason may be known before the thread has noticed; its last frames still count.
         if self.wait_for_thread() {
             let (read, _) = self.queue.take(&mut packets, Duration::ZERO);
@@ -206,8 +206,8 @@ impl Watch {
         }
         self.sensor.finish(&mut flows);
         self.counts.sensor.meter = self.sensor.counts();
-        receive(&mut flows, &self.counts)?;
-        Ok((self.counts, ended))
+        outcome = outcome.and_then(|()| receive(&mut flows, &self.counts));
+        (self.counts, outcome.map(|()| ended))
     }
 
     /// Whether the thread has ended in time.

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use tripline_traffic::TrafficPlan;
 
 use crate::{
-    harness::{Answer, Api, generated, generated_capture, keys, shipped_models, small_plan},
+    harness::{
+        Answer, Api, generated, generated_capture, keys, public_data, shipped_models, small_plan,
+    },
     server::Server,
 };
 
@@ -37,6 +39,11 @@ const FLOW_KEYS: [&str; 18] = [
 /// Uploads a capture and waits for its report.
 async fn report_of(api: &Api, name: &str, content: impl AsRef<[u8]>) -> Value {
     let answer = api.upload_to(CAPTURE, name, content).await;
+    finished(api, &answer).await
+}
+
+/// Waits for the job of an answer and gives its report.
+async fn finished(api: &Api, answer: &Answer) -> Value {
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text);
     let accepted = answer.json();
     let job = accepted["status_url"].as_str().unwrap();
@@ -275,6 +282,48 @@ async fn what_is_no_capture_is_refused_and_leaves_nothing() {
     assert_eq!(total(&api).await, 0);
     let jobs = api.get("/api/v1/jobs").await.json();
     assert_eq!(jobs["jobs"], json!([]));
+}
+
+/// Whatever a capture holds, it is a job whose books balance, or it is refused.
+#[tokio::test]
+async fn damaged_and_crafted_captures_are_jobs_or_refused() {
+    let Some(data) = public_data("damaged captures") else {
+        return;
+    };
+    let Ok(folder) = std::fs::read_dir(data.join("captures/nasty")) else {
+        eprintln!("skipped: the public data has no captures/nasty");
+        return;
+    };
+    let api = Api::new();
+    let (mut jobs, mut flows) = (0, 0);
+    for entry in folder {
+        let path = entry.unwrap().path();
+        let name = format!("{}.pcap", path.file_stem().unwrap().to_string_lossy());
+        let content = std::fs::read(&path).unwrap();
+        let answer = api.upload_to(CAPTURE, &name, content).await;
+        if answer.status == StatusCode::BAD_REQUEST {
+            assert!(
+                answer.detail().contains("no capture"),
+                "{name}: {}",
+                answer.detail()
+            );
+            continue;
+        }
+        let report = finished(&api, &answer).await;
+        assert_eq!(report["status"], "complete", "{name}: {report}");
+        let count = |value: &Value| value.as_u64().unwrap();
+        let rows = count(&report["rows_read"]);
+        let judged = count(&report["rows_scored"]) + count(&report["rows_rejected"]);
+        assert_eq!(
+            (rows, rows),
+            (judged, count(&report["capture"]["flows"])),
+            "{name}: {report}"
+        );
+        jobs += 1;
+        flows += count(&report["rows_scored"]);
+    }
+    assert!(jobs > 0);
+    assert_eq!(total(&api).await, flows);
 }
 
 #[tokio::test]

@@ -179,6 +179,22 @@ async fn values_are_kept_with_the_database() {
 }
 
 #[test]
+fn an_interface_of_the_command_line_has_to_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tripline"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--capture", "nothing0"])
+        .arg("--data-dir")
+        .arg(folder.path())
+        .arg("--models-dir")
+        .arg(shipped_models())
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(words.contains("no interface 'nothing0'"), "{words}");
+}
+
+#[test]
 fn a_configured_interface_is_captured() {
     if let Some(namespace) = Namespace::new("a configured interface") {
         namespace.run_test("sources::captures_inside", INSIDE, "1");
