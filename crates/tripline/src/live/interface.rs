@@ -1,6 +1,10 @@
 //! Network interfaces, and a thread that takes frames from one and never waits for anybody.
 
-use std::{sync::Arc, thread, time::Instant};
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use pcap::{Active, Capture, Device};
 use tripline_wire::{DecodeOptions, Decoder, Fragment, Frame, LinkType, Packet};
@@ -13,9 +17,11 @@ use super::{
 /// The pseudo-interface of Linux that stands for all of them.
 pub(crate) const ANY: &str = "any";
 /// How long the kernel may keep a packet back to hand over several at once.
-const KERNEL_BATCH_MILLIS: i32 = 100;
+const KERNEL_BATCH: Duration = Duration::from_millis(100);
 /// Frames after which those who wait are told, whatever else has arrived.
 const DISPATCH_FRAMES: usize = 1024;
+/// How long what the kernel still holds may take at the end.
+const REST_PATIENCE: Duration = Duration::from_millis(500);
 /// libpcap's link layer number for raw IP on this system; captures in files have another one.
 const DLT_RAW: i32 = 12;
 
@@ -109,7 +115,7 @@ pub(super) fn open(config: &InterfaceConfig) -> Result<Open, LiveError> {
         .promisc(config.promiscuous)
         .snaplen(i32::try_from(config.snaplen).unwrap_or(i32::MAX))
         .buffer_size(buffer)
-        .timeout(KERNEL_BATCH_MILLIS)
+        .timeout(KERNEL_BATCH.as_millis() as i32)
         .open()
         .map_err(|error| failure(name, &error))?;
     if let Some(expression) = &config.bpf {
@@ -173,14 +179,11 @@ impl Open {
             })
     }
 
-    fn take_all(&mut self, queue: &Queue, options: DecodeOptions, limit: Option<u64>) -> Ended {
-        let link = self.link;
-        let mut decoder = Decoder::new(options);
-        let mut counts = ReadCounts::default();
-        let mut packets: Vec<Packet> = Vec::with_capacity(DISPATCH_FRAMES);
+    fn take_all(mut self, queue: &Queue, options: DecodeOptions, limit: Option<u64>) -> Ended {
+        let mut reading = Reading::new(self.link, options);
         let mut told = Instant::now();
         let ended = loop {
-            let left = limit.map(|limit| limit - counts.frames);
+            let left = limit.map(|limit| limit - reading.counts.frames);
             if left == Some(0) {
                 break Ended::Limit;
             }
@@ -190,36 +193,15 @@ impl Open {
             let most = left.map_or(DISPATCH_FRAMES, |left| {
                 DISPATCH_FRAMES.min(usize::try_from(left).unwrap_or(DISPATCH_FRAMES))
             });
-            let taken = self.capture.dispatch(Some(most), |frame| {
-                counts.frames += 1;
-                let header = frame.header;
-                counts.cut_short += u64::from(header.caplen < header.len);
-                let frame = Frame {
-                    time_micros: header
-                        .ts
-                        .tv_sec
-                        .saturating_mul(1_000_000)
-                        .saturating_add(header.ts.tv_usec),
-                    link,
-                    data: frame.data,
-                    frame_bytes: header.len.max(header.caplen),
-                };
-                match decoder.decode(&frame) {
-                    Ok(packet) => {
-                        if packet.fragment != Fragment::Whole {
-                            counts.fragments = decoder.fragments();
-                        }
-                        packets.push(packet);
-                    }
-                    Err(cause) => counts.causes.count(cause),
-                }
-            });
+            let taken = self
+                .capture
+                .dispatch(Some(most), |frame| reading.take(&frame));
             // libpcap looks for what the interface has lost in files, so not for every frame.
             if told.elapsed().as_secs() > 0 {
                 told = Instant::now();
-                self.tell_losses(&mut counts);
+                tell_losses(&mut self.capture, &mut reading.counts);
             }
-            queue.push(&mut packets, &mut counts);
+            reading.hand_over(queue);
             if let Err(error) = taken {
                 break if queue.is_stopped() {
                     Ended::Asked
@@ -228,16 +210,91 @@ impl Open {
                 };
             }
         };
-        self.tell_losses(&mut counts);
-        queue.push(&mut packets, &mut counts);
+        if ended == Ended::Limit {
+            tell_losses(&mut self.capture, &mut reading.counts);
+        } else {
+            self.take_rest(queue, &mut reading);
+        }
+        reading.hand_over(queue);
         ended
     }
 
-    fn tell_losses(&mut self, counts: &mut ReadCounts) {
-        // Without an answer the last one stands.
-        if let Ok(stats) = self.capture.stats() {
-            counts.dropped_kernel = u64::from(stats.dropped);
-            counts.dropped_interface = u64::from(stats.if_dropped);
+    /// What came before the end and is still with the kernel, which hands frames over in blocks.
+    fn take_rest(self, queue: &Queue, reading: &mut Reading) {
+        thread::sleep(2 * KERNEL_BATCH);
+        let Ok(mut capture) = self.capture.setnonblock() else {
+            return;
+        };
+        // Others may go on sending; what they send now is after the end.
+        let until = Instant::now() + REST_PATIENCE;
+        // The wish for an end may not have been noticed yet, and then comes as an error.
+        let mut errors_left = 1;
+        while Instant::now() < until {
+            let taken = capture.dispatch(Some(DISPATCH_FRAMES), |frame| reading.take(&frame));
+            reading.hand_over(queue);
+            match taken {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(_) if errors_left > 0 => errors_left -= 1,
+                Err(_) => break,
+            }
         }
+        tell_losses(&mut capture, &mut reading.counts);
+    }
+}
+
+/// From frames to packets, and what became of those that are none.
+struct Reading {
+    link: LinkType,
+    decoder: Decoder,
+    counts: ReadCounts,
+    packets: Vec<Packet>,
+}
+
+impl Reading {
+    fn new(link: LinkType, options: DecodeOptions) -> Self {
+        Self {
+            link,
+            decoder: Decoder::new(options),
+            counts: ReadCounts::default(),
+            packets: Vec::with_capacity(DISPATCH_FRAMES),
+        }
+    }
+
+    fn take(&mut self, frame: &pcap::Packet<'_>) {
+        let header = frame.header;
+        self.counts.frames += 1;
+        self.counts.cut_short += u64::from(header.caplen < header.len);
+        let frame = Frame {
+            time_micros: header
+                .ts
+                .tv_sec
+                .saturating_mul(1_000_000)
+                .saturating_add(header.ts.tv_usec),
+            link: self.link,
+            data: frame.data,
+            frame_bytes: header.len.max(header.caplen),
+        };
+        match self.decoder.decode(&frame) {
+            Ok(packet) => {
+                if packet.fragment != Fragment::Whole {
+                    self.counts.fragments = self.decoder.fragments();
+                }
+                self.packets.push(packet);
+            }
+            Err(cause) => self.counts.causes.count(cause),
+        }
+    }
+
+    fn hand_over(&mut self, queue: &Queue) {
+        queue.push(&mut self.packets, &mut self.counts);
+    }
+}
+
+fn tell_losses(capture: &mut Capture<Active>, counts: &mut ReadCounts) {
+    // Without an answer the last one stands.
+    if let Ok(stats) = capture.stats() {
+        counts.dropped_kernel = u64::from(stats.dropped);
+        counts.dropped_interface = u64::from(stats.if_dropped);
     }
 }

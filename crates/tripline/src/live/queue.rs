@@ -97,9 +97,12 @@ impl Queue {
         *lock(&self.breakloop) = Some(handle);
     }
 
-    /// Asks for an end.
+    /// Asks for an end. Only the first time does anything: the thread that was woken is not to be
+    /// disturbed while it takes what is left.
     pub(super) fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
+        if self.stopped.swap(true, Ordering::AcqRel) {
+            return;
+        }
         if let Some(handle) = &*lock(&self.breakloop) {
             handle.breakloop();
         }

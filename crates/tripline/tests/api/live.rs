@@ -141,6 +141,34 @@ fn verdicts_fall_while_packets_come_and_the_books_balance_at_the_end() {
 }
 
 #[test]
+fn nothing_that_came_before_the_end_is_lost() {
+    let Some(namespace) = Namespace::new("the end of a live capture") else {
+        return;
+    };
+    let watching = Watching::start(&namespace, &["lo", "--no-early"]);
+    send(&namespace, "3 7");
+    watching.terminate();
+    let (lines, books, code) = watching.end();
+    assert_eq!(code, Some(0), "{books}");
+    let mut seen: Vec<(String, i64)> = lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|flow: Value| {
+            let bytes = ["bytes_forward", "bytes_backward"];
+            let bytes = bytes.iter().map(|key| flow[key].as_i64().unwrap()).sum();
+            (flow["protocol"].as_str().unwrap().to_owned(), bytes)
+        })
+        .collect();
+    seen.sort();
+    let tcp = || ("tcp".to_owned(), 5003);
+    assert_eq!(
+        seen,
+        [tcp(), tcp(), tcp(), ("udp".to_owned(), 35)],
+        "{books}"
+    );
+}
+
+#[test]
 fn limits_filters_and_short_frames_are_kept_to() {
     let Some(namespace) = Namespace::new("live capture with limits") else {
         return;
