@@ -39,4 +39,7 @@ need_build_tools() {
     # A compiler alone has no headers of the C library.
     [ -e /usr/include/stdio.h ] || [ "$(uname)" != Linux ] ||
         need_package no-such-command libc6-dev "the headers of the C library"
+    # Live capture goes through libpcap; the library itself comes with its headers.
+    [ -e /usr/include/pcap.h ] || [ "$(uname)" != Linux ] ||
+        need_package no-such-command libpcap-dev "packets of live interfaces are read by libpcap"
 }

@@ -1,20 +1,23 @@
 //! Keeps verdicts, the batches they came in, and the counts that a dashboard shows.
 //!
 //! The [`Store`] trait is what the rest of the program sees; [`SqliteStore`] keeps everything in
-//! one file beside it. Verdicts are written in blocks, never changed, listed newest first by
-//! cursor, and deleted oldest first by a [`RetentionPolicy`].
+//! one file beside it. Verdicts are written in blocks, superseded by none but a later stage of the
+//! same flow, listed newest first by cursor, and deleted oldest first by a [`RetentionPolicy`].
 //!
 //! It deliberately knows nothing of HTTP, of models and of features: rows are plain data, and
-//! features and reasons are bytes that only the caller understands. It has no clock; every time
+//! features, reasons and flows are bytes that only the caller understands. It has no clock; every time
 //! comes in. It starts no thread: every function blocks, and the caller decides where.
 //!
 //! # Invariants
 //!
 //! - **A repeat writes the same row.** A verdict is named by its [`Stream`] and its sequence number
 //!   in it, and its [`VerdictId`] is made of both; appending a place again changes nothing.
+//! - **A later [`Stage`] supersedes an earlier one**, whole and under the same identifier, never
+//!   the reverse. The row gets the time of the later verdict, so a list that somebody walks by
+//!   cursor meanwhile may show it once more or not again. A final verdict is never changed.
 //! - **A block is stored whole or not at all**, whatever ends it: an error, a full disk, `kill -9`.
-//! - **Counts describe what is stored now.** They change in the transaction that adds or deletes
-//!   the rows, so that they are always what counting the rows would give.
+//! - **Counts describe what is stored now.** They change in the transaction that adds, supersedes
+//!   or deletes the rows, so that they are always what counting the rows would give.
 //! - **No list reads more than it returns**, give or take what its filter skips: each one walks an
 //!   index in its own order. Filters apply before limits.
 //! - **Readers never wait for the writer.**
@@ -23,8 +26,8 @@
 //!
 //! ```
 //! use tripline_store::{
-//!     BatchId, NewBatch, NewVerdict, Provenance, Source, SqliteStore, Store, ThreatPart,
-//!     Timestamp, VerdictFilter,
+//!     BatchId, NewBatch, NewVerdict, Provenance, Source, SqliteStore, Stage, Store,
+//!     ThreatPart, Timestamp, VerdictFilter,
 //! };
 //!
 //! let store = SqliteStore::open_in_memory()?;
@@ -37,6 +40,7 @@
 //! })?;
 //! let verdict = NewVerdict {
 //!     sequence: 0,
+//!     stage: Stage::Final,
 //!     created_at: Timestamp::from_seconds(1_700_000_000),
 //!     row_number: Some(2),
 //!     threat: Some(ThreatPart { probability: 0.98, is_threat: true }),
@@ -44,6 +48,7 @@
 //!     label: None,
 //!     features: &[1, 2, 3],
 //!     reasons: &[],
+//!     flow: None,
 //! };
 //! let outcome = store.append(stream, &Provenance::default(), &[verdict])?;
 //! assert_eq!(outcome.inserted, 1);
@@ -60,6 +65,7 @@ mod error;
 mod filter;
 mod id;
 mod retention;
+mod source;
 mod sqlite;
 mod stats;
 mod store;
@@ -72,12 +78,13 @@ pub use self::{
     filter::{Cursor, Order, Page, ParseCursorError, VerdictFilter},
     id::{BatchId, MAX_SEQUENCE, ParseIdError, Stream, VerdictId},
     retention::{RetentionOutcome, RetentionPolicy},
+    source::StoredSource,
     sqlite::{Durability, SqliteOptions, SqliteStore},
     stats::{ClassCount, Counts, MAX_BUCKETS, Timeline, TimelinePoint, Totals},
     store::{AppendOutcome, Health, Store, StoreSize},
     time::Timestamp,
     verdict::{
-        AttackPart, MAX_LABEL_BYTES, ModelRef, NamedPart, NewVerdict, Provenance, Source,
+        AttackPart, MAX_LABEL_BYTES, ModelRef, NamedPart, NewVerdict, Provenance, Source, Stage,
         StoredVerdict, ThreatPart,
     },
 };

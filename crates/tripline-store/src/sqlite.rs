@@ -10,6 +10,7 @@ mod list;
 mod migrations;
 mod read;
 mod retain;
+mod sources;
 
 use std::{
     fs,
@@ -28,8 +29,8 @@ use self::{
 use crate::{
     AppendOutcome, Batch, BatchCursor, BatchEnd, BatchId, BatchPage, ClassCount, Counts, Health,
     NewBatch, NewStream, NewVerdict, Page, Progress, Provenance, Result, RetentionOutcome,
-    RetentionPolicy, Store, StoreSize, StoredVerdict, Stream, Timeline, Timestamp, Totals,
-    VerdictFilter, VerdictId,
+    RetentionPolicy, Store, StoreSize, StoredSource, StoredVerdict, Stream, Timeline, Timestamp,
+    Totals, VerdictFilter, VerdictId,
 };
 
 /// A store in one SQLite file, or in memory for tests.
@@ -186,6 +187,14 @@ impl Store for SqliteStore {
                  interned,
              }| { append::append(connection, interned, stream, provenance, verdicts) },
         )
+    }
+
+    fn sources(&self) -> Result<Vec<StoredSource>> {
+        self.read(sources::all)
+    }
+
+    fn put_source(&self, source: &StoredSource) -> Result<()> {
+        self.write(|writer| sources::put(&writer.connection, source))
     }
 
     fn update_progress(&self, batch: BatchId, progress: Progress) -> Result<()> {

@@ -1,7 +1,7 @@
 use crate::{
     Batch, BatchCursor, BatchEnd, BatchId, BatchPage, ClassCount, Counts, NewBatch, NewStream,
     NewVerdict, Page, Progress, Provenance, Result, RetentionOutcome, RetentionPolicy,
-    StoredVerdict, Stream, Timeline, Timestamp, Totals, VerdictFilter, VerdictId,
+    StoredSource, StoredVerdict, Stream, Timeline, Timestamp, Totals, VerdictFilter, VerdictId,
 };
 
 /// What [`Store::append`] did.
@@ -9,7 +9,10 @@ use crate::{
 pub struct AppendOutcome {
     /// Verdicts that are new.
     pub inserted: u64,
-    /// Verdicts whose place was taken already: a repeat. What was there stays.
+    /// Verdicts that took the place of one of an earlier stage.
+    pub superseded: u64,
+    /// Verdicts whose place was taken already, by the same stage or a later one. What was there
+    /// stays.
     pub already_present: u64,
 }
 
@@ -58,14 +61,21 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The sequence number after the highest one stored in the stream.
     fn next_sequence(&self, stream: Stream) -> Result<u64>;
 
-    /// Stores verdicts, all or none. A place that is taken keeps its verdict: a repeat after an
-    /// uncertain end does no harm.
+    /// Stores verdicts, all or none. A place that is taken keeps its verdict, so that a repeat
+    /// after an uncertain end does no harm – unless the new one is of a later
+    /// [`Stage`](crate::Stage), which supersedes it whole, time included.
     fn append(
         &self,
         stream: Stream,
         provenance: &Provenance,
         verdicts: &[NewVerdict<'_>],
     ) -> Result<AppendOutcome>;
+
+    /// The sources that are stored, by name.
+    fn sources(&self) -> Result<Vec<StoredSource>>;
+
+    /// Stores a source, in place of the one of this name. What was there keeps its key.
+    fn put_source(&self, source: &StoredSource) -> Result<()>;
 
     /// Tells how far a running batch has come.
     fn update_progress(&self, batch: BatchId, progress: Progress) -> Result<()>;

@@ -57,6 +57,36 @@ impl Source {
     }
 }
 
+/// How final a verdict is. A later stage supersedes an earlier one at the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Stage {
+    /// On a flow that goes on.
+    Early,
+    /// On a flow whose connection is over; only stragglers can follow.
+    Over,
+    /// Nothing can follow.
+    #[default]
+    Final,
+}
+
+impl Stage {
+    const ALL: [Self; 3] = [Self::Early, Self::Over, Self::Final];
+
+    /// What is written to the database; the numbers are for ever, and their order is that of the
+    /// stages.
+    pub(crate) fn code(self) -> i64 {
+        match self {
+            Self::Early => 0,
+            Self::Over => 1,
+            Self::Final => 2,
+        }
+    }
+
+    pub(crate) fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.code() == code)
+    }
+}
+
 /// A model that had its say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelRef {
@@ -124,6 +154,8 @@ pub struct NewVerdict<'a> {
     /// Its place in the stream, at most [`MAX_SEQUENCE`](crate::MAX_SEQUENCE). The same place in
     /// the same stream is the same verdict.
     pub sequence: u64,
+    /// Whether a later verdict may supersede it.
+    pub stage: Stage,
     /// When it was given.
     pub created_at: Timestamp,
     /// The row's number in its file.
@@ -138,6 +170,8 @@ pub struct NewVerdict<'a> {
     pub features: &'a [u8],
     /// What moved the verdict most, as the caller encodes it.
     pub reasons: &'a [u8],
+    /// The flow, as the caller encodes it, when the row is one.
+    pub flow: Option<&'a [u8]>,
 }
 
 /// The longest true label that is stored.
@@ -150,6 +184,8 @@ pub struct StoredVerdict {
     pub id: VerdictId,
     /// Its place in its stream.
     pub sequence: u64,
+    /// Whether a later verdict may supersede it.
+    pub stage: Stage,
     /// When it was given.
     pub created_at: Timestamp,
     /// By which way the row came in.
@@ -170,4 +206,6 @@ pub struct StoredVerdict {
     pub features: Vec<u8>,
     /// The reasons, as they were given.
     pub reasons: Vec<u8>,
+    /// The flow, as it was given.
+    pub flow: Option<Vec<u8>>,
 }

@@ -29,6 +29,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Judge the flows of capture files.
     Scan(ScanArgs),
+    /// Judge the flows of a live interface.
+    Watch(WatchArgs),
     /// Write the flows of a capture with their features, as CICFlowMeter does.
     Flows(FlowsArgs),
     /// Write generated, labelled traffic as a capture; nothing is sent.
@@ -92,6 +94,10 @@ pub struct ServeArgs {
     /// Delete the oldest verdicts when the database is larger than this many bytes.
     #[arg(long, env = "TRIPLINE_RETAIN_BYTES")]
     pub retain_bytes: Option<u64>,
+    /// Capture packets on this interface, or on `any`; the same as switching the source
+    /// `packet_capture` on, and as lasting.
+    #[arg(long, value_name = "INTERFACE", env = "TRIPLINE_CAPTURE")]
+    pub capture: Option<String>,
     /// Threads that judge uploads; by default one per processor.
     #[arg(long, env = "TRIPLINE_WORKERS")]
     pub workers: Option<usize>,
@@ -213,6 +219,79 @@ pub struct ScanArgs {
     /// Only measure: flows and both feature vectors, but no model is asked.
     #[arg(long, conflicts_with_all = ["threats_only"])]
     pub measure_only: bool,
+    /// Packets to flows.
+    #[command(flatten)]
+    pub meter: MeterArgs,
+    /// Models.
+    #[command(flatten)]
+    pub models: ModelsFolder,
+}
+
+/// How verdicts on live flows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WatchFormat {
+    /// One JSON object per line.
+    Jsonl,
+    /// Suricata's EVE: `flow` and `alert` events.
+    Eve,
+    /// Comma-separated values with a header line.
+    Csv,
+}
+
+/// How an interface is read.
+#[derive(Debug, Clone, Args)]
+pub struct InterfaceArgs {
+    /// Also take packets that are for others.
+    #[arg(long)]
+    pub promiscuous: bool,
+    /// Bytes to capture of each frame.
+    #[arg(long, value_name = "BYTES", default_value_t = 262_144, value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    pub snaplen: u32,
+    /// Buffer of the kernel in MiB.
+    #[arg(long = "buffer", value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=2047))]
+    pub buffer_mib: u32,
+    /// Only frames that pass this filter of libpcap, such as 'tcp and port 80'.
+    #[arg(long, value_name = "EXPRESSION")]
+    pub bpf: Option<String>,
+}
+
+/// Options of `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// The interface, or `any` for all of them.
+    #[arg(required_unless_present = "list_interfaces")]
+    pub interface: Option<String>,
+    /// List the interfaces of this machine.
+    #[arg(long)]
+    pub list_interfaces: bool,
+    /// The interface.
+    #[command(flatten)]
+    pub capture: InterfaceArgs,
+    /// Only flows that pass; the language is that of `scan --filter`.
+    #[arg(long, value_name = "EXPRESSION")]
+    pub filter: Option<String>,
+    /// Only threats are written.
+    #[arg(long)]
+    pub threats_only: bool,
+    /// How verdicts are written to standard output.
+    #[arg(short, long, value_enum, default_value_t = WatchFormat::Jsonl)]
+    pub format: WatchFormat,
+    /// Reasons per verdict.
+    #[arg(long, default_value_t = 5)]
+    pub reasons: usize,
+    /// Stop after so many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub duration: Option<f64>,
+    /// Stop after so many frames.
+    #[arg(long, value_name = "FRAMES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub packets: Option<u64>,
+    /// Seconds between lines about how it goes, on standard error; 0 for none.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub stats_every: u64,
+    /// No verdict before a flow has ended. Without this word a flow that goes on gets one at 20
+    /// packets or 10 seconds; --early-packets and --early-seconds say otherwise.
+    #[arg(long, conflicts_with_all = ["early_packets", "early_seconds"])]
+    pub no_early: bool,
     /// Packets to flows.
     #[command(flatten)]
     pub meter: MeterArgs,

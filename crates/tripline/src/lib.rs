@@ -28,6 +28,7 @@ pub mod data;
 mod flows;
 mod generated;
 pub mod ingest;
+mod live;
 pub mod model_files;
 mod output;
 mod sensor;

@@ -192,8 +192,8 @@ impl Sensor {
     }
 }
 
-/// Judges a whole capture and hands flows over batch by batch. An error of `receive` stops the
-/// reading.
+/// Judges a whole capture and hands flows over batch by batch, those of a capture that cannot be
+/// read to its end too. An error of `receive` stops the reading.
 pub(crate) fn run(
     mut capture: CaptureReader<'_>,
     config: SensorConfig,
@@ -203,7 +203,7 @@ pub(crate) fn run(
     let mut sensor = Sensor::new(config.meter, judges);
     let mut counts = SensorCounts::default();
     let mut flows = Vec::new();
-    thread::scope(|scope| {
+    let read = thread::scope(|scope| {
         let (to_meter, batches) = sync_channel(QUEUE);
         let (give_back, spare) = sync_channel(QUEUE + 2);
         let reader =
@@ -229,11 +229,15 @@ pub(crate) fn run(
         outcome.map_err(SensorError::Receiver)?;
         drop(give_back);
         let read = reader.join().map_err(|_| SensorError::Reader)?;
-        counts = read?;
-        Ok::<(), SensorError>(())
+        Ok::<_, SensorError>(read)
     })?;
+    // What came before the reading failed is not lost by it.
+    if let Ok(read) = &read {
+        counts = read.clone();
+    }
     sensor.finish(&mut flows);
     counts.meter = sensor.counts();
     receive(&mut flows, &counts).map_err(SensorError::Receiver)?;
+    read?;
     Ok(counts)
 }

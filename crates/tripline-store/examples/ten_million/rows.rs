@@ -4,7 +4,7 @@ use std::error::Error;
 
 use tripline_store::{
     AttackPart, BatchEnd, BatchId, BatchStatus, ModelRef, NamedPart, NewBatch, NewVerdict,
-    Progress, Provenance, Source, SqliteStore, Store, ThreatPart, Timestamp,
+    Progress, Provenance, Source, SqliteStore, Stage, Store, ThreatPart, Timestamp,
 };
 
 /// Name, number and share of a class: rows drawn below the last bound are harmless.
@@ -57,6 +57,7 @@ fn verdict(row: u64, sequence: u64, bytes: &[u8]) -> NewVerdict<'_> {
     let class = CLASSES.iter().find(|class| share < class.3);
     NewVerdict {
         sequence,
+        stage: Stage::Final,
         created_at: Timestamp(START.0 + row as i64 * MICROS_PER_ROW),
         row_number: Some(sequence + 2),
         threat: Some(ThreatPart {
@@ -76,6 +77,7 @@ fn verdict(row: u64, sequence: u64, bytes: &[u8]) -> NewVerdict<'_> {
         label: None,
         features: bytes.get(..84).unwrap_or_default(),
         reasons: bytes.get(84..114).unwrap_or_default(),
+        flow: None,
     }
 }
 

@@ -1,6 +1,6 @@
 use std::{borrow::Cow, collections::HashMap};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{
     counters::{Change, Contribution},
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     AppendOutcome, BatchId, MAX_LABEL_BYTES, MAX_SEQUENCE, ModelRef, NewVerdict, Provenance,
-    Source, StoreError, Stream, id::Place, verdict::AttackPart,
+    Source, Stage, StoreError, Stream, Timestamp, id::Place, verdict::AttackPart,
 };
 
 /// Names and provenances whose numbers the writer knows. Both come from models, so they are few.
@@ -148,7 +148,8 @@ fn append_all(
         let mut insert = transaction.prepare_cached(
             "INSERT INTO verdicts (id, created_at, source, provenance, row_number, score, \
              is_threat, class, class_id, is_attack, confidence, named, named_confidence, label, \
-             features, reasons) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             features, reasons, stage, flow) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT (id) DO NOTHING",
         )?;
         for verdict in verdicts {
@@ -162,7 +163,7 @@ fn append_all(
                 None => None,
             };
             let named = attack.and_then(|attack| attack.named);
-            let inserted = insert.execute((
+            let values = params![
                 place.row_key(),
                 verdict.created_at.0,
                 source.code(),
@@ -179,12 +180,18 @@ fn append_all(
                 verdict.label,
                 verdict.features,
                 verdict.reasons,
-            ))?;
-            if inserted == 0 {
+                verdict.stage.code(),
+                verdict.flow,
+            ];
+            if insert.execute(values)? > 0 {
+                outcome.inserted += 1;
+            } else if remove_earlier(&transaction, place, verdict.stage, &mut change)? {
+                insert.execute(values)?;
+                outcome.superseded += 1;
+            } else {
                 outcome.already_present += 1;
                 continue;
             }
-            outcome.inserted += 1;
             let time = verdict.created_at.0;
             span = Some(match span {
                 None => (time, time, verdict.sequence),
@@ -194,7 +201,7 @@ fn append_all(
                     sequence.max(verdict.sequence),
                 ),
             });
-            change.count(
+            change.add(
                 stream.number,
                 verdict.created_at,
                 attack.map(|attack| attack.class),
@@ -221,10 +228,38 @@ fn append_all(
                 last,
                 sequence as i64,
             ))?;
-        change.add_to(&transaction)?;
+        change.write(&transaction)?;
     }
     transaction.commit()?;
     Ok(outcome)
+}
+
+/// Takes the verdict of an earlier stage away from a place, and from the counters.
+fn remove_earlier(
+    transaction: &Transaction<'_>,
+    place: Place,
+    stage: Stage,
+    change: &mut Change,
+) -> Result<bool> {
+    let removed = transaction
+        .prepare_cached(
+            "DELETE FROM verdicts WHERE id = ?1 AND stage < ?2 \
+             RETURNING created_at, class, score IS NOT NULL, coalesce(is_threat, 0), \
+             coalesce(is_attack, 0)",
+        )?
+        .query_row((place.row_key(), stage.code()), |row| {
+            let contribution = Contribution {
+                scored: row.get(2)?,
+                is_threat: row.get(3)?,
+                is_attack: row.get(4)?,
+            };
+            Ok((Timestamp(row.get(0)?), row.get(1)?, contribution))
+        })
+        .optional()?;
+    if let Some((created_at, class, contribution)) = removed {
+        change.remove(place.stream, created_at, class, contribution);
+    }
+    Ok(removed.is_some())
 }
 
 fn source_of(transaction: &Transaction<'_>, stream: Stream) -> Result<Source> {

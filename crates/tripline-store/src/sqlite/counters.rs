@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use rusqlite::{CachedStatement, Connection, Row};
+use rusqlite::{Connection, Row};
 
 use super::failure::Result;
 use crate::{
@@ -52,12 +52,35 @@ pub(super) struct Change {
 }
 
 impl Change {
-    pub(super) fn count(
+    /// A row comes.
+    pub(super) fn add(
         &mut self,
         stream: u32,
         created_at: Timestamp,
         class: Option<i64>,
         row: Contribution,
+    ) {
+        self.count(stream, created_at, class, row, 1);
+    }
+
+    /// A row goes.
+    pub(super) fn remove(
+        &mut self,
+        stream: u32,
+        created_at: Timestamp,
+        class: Option<i64>,
+        row: Contribution,
+    ) {
+        self.count(stream, created_at, class, row, -1);
+    }
+
+    fn count(
+        &mut self,
+        stream: u32,
+        created_at: Timestamp,
+        class: Option<i64>,
+        row: Contribution,
+        sign: i64,
     ) {
         let minute = created_at.seconds().div_euclid(MINUTE) * MINUTE;
         let cell = Cell {
@@ -66,10 +89,10 @@ impl Change {
             class: class.unwrap_or(NO_CLASS),
         };
         let tally = Tally {
-            total: 1,
-            scored: i64::from(row.scored),
-            threats: i64::from(row.is_threat),
-            attacks: i64::from(row.is_attack),
+            total: sign,
+            scored: sign * i64::from(row.scored),
+            threats: sign * i64::from(row.is_threat),
+            attacks: sign * i64::from(row.is_attack),
         };
         match &mut self.last {
             Some((last, sum)) if *last == cell => sum.add(tally),
@@ -86,82 +109,62 @@ impl Change {
         }
     }
 
-    /// Adds the change to the counters.
-    pub(super) fn add_to(self, connection: &Connection) -> Result<()> {
-        self.apply(connection, 1)
-    }
-
-    /// Takes the change from the counters, and counters that reach zero away.
-    pub(super) fn take_from(self, connection: &Connection) -> Result<()> {
-        self.apply(connection, -1)?;
-        for table in ["class_counts", "stream_counts", "period_counts"] {
-            connection
-                .prepare_cached(&format!("DELETE FROM {table} WHERE total = 0"))?
-                .execute([])?;
-        }
-        Ok(())
-    }
-
-    fn apply(mut self, connection: &Connection, sign: i64) -> Result<()> {
+    /// Makes the change, and takes counters away that reach zero.
+    pub(super) fn write(mut self, connection: &Connection) -> Result<()> {
         self.flush();
         let mut classes = BTreeMap::<_, Tally>::new();
         let mut streams = BTreeMap::<_, Tally>::new();
         let mut periods = BTreeMap::<_, Tally>::new();
         for (cell, tally) in self.cells {
             let hour = cell.minute.div_euclid(HOUR) * HOUR;
-            classes.entry(cell.class).or_default().add(tally);
+            classes.entry([cell.class]).or_default().add(tally);
             streams
-                .entry((i64::from(cell.stream), cell.class))
+                .entry([i64::from(cell.stream), cell.class])
                 .or_default()
                 .add(tally);
             periods
-                .entry((MINUTE, cell.minute, cell.class))
+                .entry([MINUTE, cell.minute, cell.class])
                 .or_default()
                 .add(tally);
             periods
-                .entry((HOUR, hour, cell.class))
+                .entry([HOUR, hour, cell.class])
                 .or_default()
                 .add(tally);
         }
-        let mut statement = upsert(connection, "class_counts", &["class"])?;
-        for (class, tally) in classes {
-            write(&mut statement, &[class], tally, sign)?;
-        }
-        let mut statement = upsert(connection, "stream_counts", &["stream", "class"])?;
-        for ((stream, class), tally) in streams {
-            write(&mut statement, &[stream, class], tally, sign)?;
-        }
+        apply(connection, "class_counts", ["class"], classes)?;
+        apply(connection, "stream_counts", ["stream", "class"], streams)?;
         let keys = ["period_seconds", "start", "class"];
-        let mut statement = upsert(connection, "period_counts", &keys)?;
-        for ((period, start, class), tally) in periods {
-            write(&mut statement, &[period, start, class], tally, sign)?;
-        }
-        Ok(())
+        apply(connection, "period_counts", keys, periods)
     }
 }
 
-fn upsert<'c>(
-    connection: &'c Connection,
+fn apply<const KEYS: usize>(
+    connection: &Connection,
     table: &str,
-    keys: &[&str],
-) -> Result<CachedStatement<'c>> {
-    let keys_list = keys.join(", ");
-    let key_places = "?, ".repeat(keys.len());
-    Ok(connection.prepare_cached(&format!(
-        "INSERT INTO {table} ({keys_list}, total, scored, threats, attacks) \
-         VALUES ({key_places}?, ?, ?, ?) \
-         ON CONFLICT ({keys_list}) DO UPDATE SET \
+    names: [&str; KEYS],
+    tallies: BTreeMap<[i64; KEYS], Tally>,
+) -> Result<()> {
+    let list = names.join(", ");
+    let places = "?, ".repeat(KEYS);
+    let mut upsert = connection.prepare_cached(&format!(
+        "INSERT INTO {table} ({list}, total, scored, threats, attacks) \
+         VALUES ({places}?, ?, ?, ?) \
+         ON CONFLICT ({list}) DO UPDATE SET \
          total = total + excluded.total, scored = scored + excluded.scored, \
          threats = threats + excluded.threats, attacks = attacks + excluded.attacks"
-    ))?)
-}
-
-fn write(statement: &mut CachedStatement<'_>, keys: &[i64], tally: Tally, sign: i64) -> Result<()> {
-    let values = [tally.total, tally.scored, tally.threats, tally.attacks];
-    let values = values.into_iter().map(|value| value * sign);
-    statement.execute(rusqlite::params_from_iter(
-        keys.iter().copied().chain(values),
     ))?;
+    let mut prune = connection.prepare_cached(&format!(
+        "DELETE FROM {table} WHERE {} = ? AND total = 0",
+        names.join(" = ? AND ")
+    ))?;
+    for (keys, tally) in tallies {
+        let values = [tally.total, tally.scored, tally.threats, tally.attacks];
+        upsert.execute(rusqlite::params_from_iter(keys.into_iter().chain(values)))?;
+        // Only what rows went from can have come to nothing.
+        if tally.total <= 0 {
+            prune.execute(rusqlite::params_from_iter(keys))?;
+        }
+    }
     Ok(())
 }
 

@@ -12,7 +12,10 @@ use crate::StoreError;
 const APPLICATION_ID: i32 = 0x5472_6970;
 
 /// Script `n` leads from version `n` to `n + 1`. Scripts that have been released never change.
-const SCRIPTS: &[&str] = &[include_str!("../../migrations/0001_initial.sql")];
+const SCRIPTS: &[&str] = &[
+    include_str!("../../migrations/0001_initial.sql"),
+    include_str!("../../migrations/0002_flows.sql"),
+];
 
 /// The version that this program writes.
 pub(super) const SUPPORTED: u32 = SCRIPTS.len() as u32;

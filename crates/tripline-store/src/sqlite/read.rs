@@ -4,14 +4,14 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::failure::{Result, damaged};
 use crate::{
-    AttackPart, BatchId, ModelRef, NamedPart, Provenance, Source, StoredVerdict, Stream,
+    AttackPart, BatchId, ModelRef, NamedPart, Provenance, Source, Stage, StoredVerdict, Stream,
     ThreatPart, Timestamp, VerdictId, id::Place,
 };
 
 /// The columns that [`Reading::verdict`] expects, in its order.
 pub(super) const COLUMNS: &str = "id, created_at, source, provenance, row_number, score, \
      is_threat, class, class_id, is_attack, confidence, named, named_confidence, label, features, \
-     reasons";
+     reasons, stage, flow";
 
 /// Turns rows into verdicts. The names, models and streams that a page refers to are few, so each
 /// is looked up once instead of being joined to every row.
@@ -52,6 +52,7 @@ impl<'c> Reading<'c> {
         let place = Place::from_row_key(row.get(0)?);
         let (stream, is_batch) = self.stream(place.stream)?;
         let source = row.get(2)?;
+        let stage = row.get(16)?;
         let threat = match row.get::<_, Option<f64>>(5)? {
             Some(probability) => Some(ThreatPart {
                 probability,
@@ -78,6 +79,7 @@ impl<'c> Reading<'c> {
         Ok(StoredVerdict {
             id: stream.verdict_id(place.sequence),
             sequence: place.sequence,
+            stage: Stage::from_code(stage).ok_or_else(|| damaged(16, stage))?,
             created_at: Timestamp(row.get(1)?),
             source: Source::from_code(source).ok_or_else(|| damaged(2, source))?,
             batch: is_batch.then(|| stream.key()),
@@ -88,6 +90,7 @@ impl<'c> Reading<'c> {
             label: row.get(13)?,
             features: row.get(14)?,
             reasons: row.get(15)?,
+            flow: row.get(17)?,
         })
     }
 

@@ -52,7 +52,7 @@ pub(super) fn step(
                 is_attack: row.get(5)?,
             };
             let stream = Place::from_row_key(row.get(0)?).stream;
-            change.count(stream, Timestamp(created_at), row.get(2)?, contribution);
+            change.remove(stream, Timestamp(created_at), row.get(2)?, contribution);
             rows_deleted += 1;
             up_to = up_to.max(created_at);
         }
@@ -64,7 +64,7 @@ pub(super) fn step(
             Step::WithinLimits
         });
     }
-    change.take_from(&transaction)?;
+    change.write(&transaction)?;
     transaction.commit()?;
     Ok(Step::Deleted {
         rows: rows_deleted,

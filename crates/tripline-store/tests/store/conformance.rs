@@ -3,6 +3,7 @@
 
 pub(crate) mod batches;
 pub(crate) mod lists;
+pub(crate) mod stages;
 pub(crate) mod verdicts;
 
 /// One test for each promise.
@@ -23,6 +24,10 @@ macro_rules! suite {
             lists: a_made_up_cursor_is_harmless,
             verdicts: a_verdict_comes_back_whole,
             verdicts: a_repeat_changes_nothing,
+            stages: a_later_stage_supersedes_and_no_earlier_one,
+            stages: counts_follow_a_verdict_that_is_superseded,
+            stages: a_flow_that_retention_took_comes_anew,
+            stages: sources_are_kept_by_name,
             verdicts: a_bad_row_keeps_its_block_out,
             verdicts: made_up_identifiers_are_not_found,
             verdicts: rows_of_a_batch_come_in_order,

@@ -1,7 +1,7 @@
 use tripline_store::{
     AttackPart, BatchEnd, BatchId, BatchStatus, ModelRef, NamedPart, NewBatch, NewStream,
-    NewVerdict, Page, Progress, Provenance, Source, Store, StoredVerdict, Stream, ThreatPart,
-    Timestamp, VerdictFilter,
+    NewVerdict, Page, Progress, Provenance, Source, Stage, Store, StoredVerdict, Stream,
+    ThreatPart, Timestamp, VerdictFilter,
 };
 
 pub(crate) fn seconds(seconds: i64) -> Timestamp {
@@ -97,6 +97,7 @@ pub(crate) fn row(kind: char, sequence: u64, created_at: Timestamp) -> NewVerdic
     };
     NewVerdict {
         sequence,
+        stage: Stage::Final,
         created_at,
         row_number: Some(sequence + 2),
         threat,
@@ -104,6 +105,7 @@ pub(crate) fn row(kind: char, sequence: u64, created_at: Timestamp) -> NewVerdic
         label: None,
         features: b"features",
         reasons: b"reasons",
+        flow: None,
     }
 }
 
@@ -122,6 +124,7 @@ pub(crate) fn full_row(sequence: u64) -> NewVerdict<'static> {
         label: Some("Web Attack – XSS"),
         features: &[0, 255, 7],
         reasons: &[],
+        flow: Some(&[1, 0, 2]),
         ..row('t', sequence, Timestamp(1_700_000_000_123_456))
     }
 }

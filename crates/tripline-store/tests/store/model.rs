@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use tripline_store::{Counts, Order, RetentionPolicy, SqliteStore, Store, Stream, VerdictFilter};
+use tripline_store::{
+    AppendOutcome, Counts, NewVerdict, Order, RetentionPolicy, SqliteStore, Stage, Store, Stream,
+    VerdictFilter,
+};
 
 use crate::fixtures::{batch, batch_id, provenance, read_all, row, seconds};
 
 #[derive(Debug, Clone)]
 enum Action {
-    /// Rows of a stream: sequence, kind and second of each.
-    Append(u8, Vec<(u64, char, i64)>),
+    /// Rows of a stream: sequence, kind, second and stage of each.
+    Append(u8, Vec<(u64, char, i64, Stage)>),
     /// Deletes what is older than this second, this many rows at most.
     Retain(i64, u32),
 }
@@ -19,7 +22,8 @@ const MAX_SECOND: i64 = 10_000;
 
 fn action() -> impl Strategy<Value = Action> {
     let kind = prop::sample::select(vec!['n', 't', 'd', 'p', 'c', 'b']);
-    let rows = prop::collection::vec((0..60_u64, kind, 0..MAX_SECOND), 0..40);
+    let stage = prop::sample::select(vec![Stage::Early, Stage::Over, Stage::Final]);
+    let rows = prop::collection::vec((0..60_u64, kind, 0..MAX_SECOND, stage), 0..40);
     prop_oneof![
         4 => (1..4_u8, rows).prop_map(|(stream, rows)| Action::Append(stream, rows)),
         1 => (0..MAX_SECOND, 1..30_u32).prop_map(|(second, rows)| Action::Retain(second, rows)),
@@ -27,7 +31,7 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 /// By time, then by stream and sequence: the order of lists.
-type Model = BTreeMap<(i64, u8, u64), char>;
+type Model = BTreeMap<(i64, u8, u64), (char, Stage)>;
 
 fn counts(kinds: impl Iterator<Item = char>) -> Counts {
     let mut counts = Counts::default();
@@ -46,22 +50,33 @@ fn perform(store: &SqliteStore, streams: &[Stream], model: &mut Model, action: &
         Action::Append(stream, rows) => {
             let new: Vec<_> = rows
                 .iter()
-                .map(|&(sequence, kind, second)| row(kind, sequence, seconds(second)))
+                .map(|&(sequence, kind, second, stage)| NewVerdict {
+                    stage,
+                    ..row(kind, sequence, seconds(second))
+                })
                 .collect();
-            let mut inserted = 0;
-            for &(sequence, kind, second) in rows {
+            let mut expected = AppendOutcome::default();
+            for &(sequence, kind, second, stage) in rows {
                 let taken = model
-                    .keys()
-                    .any(|key| (key.1, key.2) == (*stream, sequence));
-                if !taken {
-                    model.insert((second, *stream, sequence), kind);
-                    inserted += 1;
+                    .iter()
+                    .find(|(key, _)| (key.1, key.2) == (*stream, sequence))
+                    .map(|(key, value)| (*key, value.1));
+                match taken {
+                    None => expected.inserted += 1,
+                    Some((key, earlier)) if earlier < stage => {
+                        model.remove(&key);
+                        expected.superseded += 1;
+                    }
+                    Some(_) => {
+                        expected.already_present += 1;
+                        continue;
+                    }
                 }
+                model.insert((second, *stream, sequence), (kind, stage));
             }
             let stream = streams[usize::from(*stream) - 1];
             let outcome = store.append(stream, &provenance(), &new).unwrap();
-            assert_eq!(outcome.inserted, inserted);
-            assert_eq!(outcome.already_present, rows.len() as u64 - inserted);
+            assert_eq!(outcome, expected);
         }
         Action::Retain(second, rows) => {
             let old: Vec<_> = model
@@ -88,7 +103,7 @@ fn perform(store: &SqliteStore, streams: &[Stream], model: &mut Model, action: &
 fn compare(store: &SqliteStore, model: &Model) {
     assert_eq!(
         store.totals().unwrap().counts,
-        counts(model.values().copied())
+        counts(model.values().map(|row| row.0))
     );
     let edge = |key: Option<&(i64, u8, u64)>| key.map(|key| seconds(key.0));
     assert_eq!(store.totals().unwrap().oldest, edge(model.keys().next()));
@@ -100,11 +115,11 @@ fn compare(store: &SqliteStore, model: &Model) {
         let kinds = model
             .iter()
             .filter(|row| row.0.1 == stream)
-            .map(|row| *row.1);
+            .map(|row| row.1.0);
         assert_eq!(store.batch_counts(batch_id(stream)).unwrap(), counts(kinds));
     }
     for (class, kinds) in [("DoS", "dc"), ("Probe", "p"), ("normal", "b")] {
-        let expected = model.values().filter(|kind| kinds.contains(**kind)).count() as u64;
+        let expected = model.values().filter(|kind| kinds.contains(kind.0)).count() as u64;
         let all = store.class_counts().unwrap();
         let found = all
             .iter()
@@ -119,7 +134,7 @@ fn compare(store: &SqliteStore, model: &Model) {
         for point in line.points {
             let start = point.start.seconds();
             let span = (start, 0, 0)..(start + line.bucket_seconds as i64, 0, 0);
-            let expected = counts(model.range(span).map(|row| *row.1));
+            let expected = counts(model.range(span).map(|row| row.1.0));
             let found = (point.total, point.scored, point.threats, point.attacks);
             let expected = (
                 expected.total,
@@ -137,11 +152,11 @@ fn compare(store: &SqliteStore, model: &Model) {
     let listed = read_all(store, &everything, 17);
     let listed = listed
         .iter()
-        .map(|row| (row.created_at.seconds(), row.batch, row.sequence));
+        .map(|row| (row.created_at.seconds(), row.batch, row.sequence, row.stage));
     assert!(
         listed.eq(model
-            .keys()
-            .map(|key| (key.0, Some(batch_id(key.1)), key.2)))
+            .iter()
+            .map(|(key, row)| (key.0, Some(batch_id(key.1)), key.2, row.1)))
     );
 }
 

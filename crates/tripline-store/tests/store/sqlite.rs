@@ -3,7 +3,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tripline_store::{
-    BatchStatus, Progress, RetentionPolicy, SqliteOptions, SqliteStore, Store, StoreError,
+    BatchStatus, Progress, RetentionPolicy, SqliteOptions, SqliteStore, Stage, Store, StoreError,
     VerdictFilter,
 };
 
@@ -182,6 +182,41 @@ fn a_migration_that_fails_leaves_the_file_as_it_was() {
         )
         .unwrap();
     assert_eq!(tables, 1);
+}
+
+#[test]
+fn a_database_of_the_first_version_opens_with_its_rows() {
+    let folder = TempDir::new().unwrap();
+    let direct = Connection::open(database(&folder)).unwrap();
+    direct
+        .execute_batch(include_str!("../../migrations/0001_initial.sql"))
+        .unwrap();
+    direct
+        .pragma_update(None, "application_id", 0x5472_6970)
+        .unwrap();
+    direct.pragma_update(None, "user_version", 1).unwrap();
+    direct
+        .execute_batch(
+            "INSERT INTO provenances VALUES (1, 'p', 'nsl-kdd', 1, 'f', NULL, NULL, NULL, NULL, \
+             NULL, NULL, NULL, NULL, NULL);
+             INSERT INTO streams (stream, key, source, is_batch, status, created_at, \
+             rows_appended, first_created_at, last_created_at, last_sequence) \
+             VALUES (1, zeroblob(16), 0, 1, 1, 5, 1, 7, 7, 0);
+             INSERT INTO verdicts (id, created_at, source, provenance, score, is_threat, \
+             features, reasons) VALUES (1 << 35, 7, 0, 1, 0.5, 1, x'00', x'');
+             INSERT INTO class_counts VALUES (0, 1, 1, 1, 0);
+             INSERT INTO stream_counts VALUES (1, 0, 1, 1, 1, 0);
+             INSERT INTO period_counts VALUES (60, 0, 0, 1, 1, 1, 0), (3600, 0, 0, 1, 1, 1, 0);",
+        )
+        .unwrap();
+    drop(direct);
+    let store = open(&folder, &options()).unwrap();
+    let listed = store.list(&VerdictFilter::default(), 10).unwrap().verdicts;
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].stage, &listed[0].flow), (Stage::Final, &None));
+    assert_eq!(store.totals().unwrap().counts.threats, 1);
+    append_kinds(&store, batch(&store, 1), 3, "dd");
+    assert_eq!(store.totals().unwrap().counts.total, 3);
 }
 
 #[test]

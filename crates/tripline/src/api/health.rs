@@ -24,8 +24,8 @@ pub(crate) async fn alive() -> Json<Value> {
 /// The state of every part.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `healthy`, `degraded` (a kind of row cannot be judged) or `unhealthy` (nothing can be
-    /// judged or stored).
+    /// `healthy`, `degraded` (a kind of row cannot be judged, or a source that is to run does not)
+    /// or `unhealthy` (nothing can be judged or stored).
     #[schema(value_type = String)]
     status: &'static str,
     /// Now.
@@ -50,9 +50,10 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
     let models = state.models();
     let has = |role| models.models().iter().any(|model| model.role() == role);
     let (has_detector, has_classifier) = (has(Role::Detector), has(Role::Classifier));
+    let (sources, has_trouble) = super::sources::health(&state).await;
     let status = match (&database, has_detector, has_classifier) {
         (Err(_), _, _) | (_, false, false) => "unhealthy",
-        (Ok(_), true, true) => "healthy",
+        (Ok(_), true, true) if !has_trouble => "healthy",
         _ => "degraded",
     };
     let database = match &database {
@@ -85,6 +86,7 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
             "threat_detector": model_check(&state, Role::Detector),
             "attack_classifier": model_check(&state, Role::Classifier),
         },
+        "sources": sources,
         "websocket": { "status": "disabled", "connections": 0 },
     });
     let code = if status == "unhealthy" {

@@ -6,6 +6,7 @@
 
 mod error;
 mod export;
+mod flow_body;
 mod guard;
 mod healing;
 mod health;
@@ -17,10 +18,11 @@ mod pages;
 mod predictions;
 mod query;
 mod realtime;
-mod reason_bytes;
+pub(crate) mod reason_bytes;
 mod row;
 mod score;
 mod scorers;
+mod sources;
 mod state;
 mod streaming;
 mod time;
@@ -45,6 +47,7 @@ use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(crate) use self::judge::{Judge, STORED_REASONS};
 pub use self::state::{AppConfig, AppState, ModelFile};
 
 /// Largest body of a request that is no upload.
@@ -71,9 +74,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
         (name = "predictions", description = "the lists of the origin system"),
         (name = "models", description = "the models in use"),
         (name = "export", description = "CSV"),
+        (name = "config", description = "where rows come from by themselves"),
         (name = "health", description = "the state of the system"),
     ),
-    components(schemas(score::ScoredRows, verdicts::StageBody, verdicts::ContributionBody, upload::RejectionBody)),
+    components(schemas(score::ScoredRows, verdicts::StageBody, verdicts::ContributionBody, upload::RejectionBody, flow_body::FlowBody)),
 )]
 struct Document;
 
@@ -121,6 +125,7 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
 fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
     let uploads = OpenApiRouter::new()
         .routes(routes!(upload::csv))
+        .routes(routes!(upload::capture))
         .layer(DefaultBodyLimit::max(max_upload));
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(upload::batches))
@@ -147,6 +152,8 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(models::supported_formats))
         .routes(routes!(models::profile))
         .routes(routes!(export::realtime))
+        .routes(routes!(sources::list))
+        .routes(routes!(sources::one, sources::change))
         .routes(routes!(health::alive))
         .routes(routes!(health::detailed))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

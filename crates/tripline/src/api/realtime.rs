@@ -12,7 +12,8 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 use tripline_store::{
-    AttackPart, NewVerdict, Provenance, Store, StoreError, Stream, ThreatPart, Timestamp, VerdictId,
+    AttackPart, NewVerdict, Provenance, Stage, Store, StoreError, Stream, ThreatPart, Timestamp,
+    VerdictId,
 };
 
 use super::{error::ApiError, row::borrowed};
@@ -193,6 +194,7 @@ impl Writing {
             .zip(self.next..)
             .map(|((_, row), sequence)| NewVerdict {
                 sequence,
+                stage: Stage::Final,
                 created_at: row.created_at,
                 row_number: None,
                 threat: row.threat,
@@ -200,6 +202,7 @@ impl Writing {
                 label: row.label.as_deref(),
                 features: &row.features,
                 reasons: &row.reasons,
+                flow: None,
             })
             .collect();
         self.store.append(self.stream, provenance, &verdicts)?;

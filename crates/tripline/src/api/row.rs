@@ -11,6 +11,7 @@ use tripline_store::{
 };
 
 use super::{
+    flow_body::FlowBody,
     healing::Action,
     identity::{self, Part},
     origin::{
@@ -21,6 +22,7 @@ use super::{
     time::rfc3339,
     verdict_body::{AttackBody, NamedBody, ReasonBody, ThreatBody, VerdictBody},
 };
+use crate::live::FlowRecord;
 
 /// One judged row.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub(crate) struct Row<'a> {
     pub(crate) attack: Option<AttackPart<&'a str>>,
     pub(crate) label: Option<&'a str>,
     pub(crate) reasons: Cow<'a, [Reason]>,
+    /// The flow as it is stored, for a row that is one; read where it is shown.
+    pub(crate) flow: Option<&'a [u8]>,
 }
 
 impl<'a> Row<'a> {
@@ -71,6 +75,7 @@ impl<'a> Row<'a> {
             attack: verdict.attack.as_ref().map(borrowed),
             label: verdict.label.as_deref(),
             reasons: Cow::Owned(reason_bytes::decode(&verdict.reasons)),
+            flow: verdict.flow.as_deref(),
         }
     }
 
@@ -189,6 +194,7 @@ impl<'a> Row<'a> {
             threat,
             attack,
             label: self.label.map(ToOwned::to_owned),
+            flow: self.flow_record().as_ref().map(FlowBody::of),
             reasons: self
                 .reasons
                 .iter()
@@ -196,6 +202,11 @@ impl<'a> Row<'a> {
                 .filter_map(|r| self.reason(r))
                 .collect(),
         }
+    }
+
+    /// The flow, for a row that is one.
+    pub(crate) fn flow_record(&self) -> Option<FlowRecord> {
+        FlowRecord::decode(self.flow?)
     }
 
     fn reason(&self, reason: &Reason) -> Option<ReasonBody> {

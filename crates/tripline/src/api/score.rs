@@ -418,6 +418,7 @@ impl Judged {
                 .as_ref()
                 .map(tripline_features::LabelText::as_str),
             reasons: row.verdict.reasons.as_slice().into(),
+            flow: None,
         };
         judged.verdict(self.reasons)
     }

@@ -14,9 +14,10 @@ use tokio::sync::Semaphore;
 use tripline_detect::{Model, ModelSet};
 use tripline_store::{BatchId, NewStream, Progress, Source, Store, StoreError, Timestamp};
 
-use super::{error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool};
+use super::{error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool, sources::Sources};
 
-/// Uploads that are judged at a time; each takes some 30 MB, whatever the size of its file.
+/// Uploads that are judged at a time; each takes some 30 MB, whatever the size of its file. A
+/// capture counts as several of them, for its table of flows.
 const CONCURRENT_UPLOADS: usize = 8;
 
 /// What the operator decides about the API.
@@ -62,6 +63,7 @@ struct Shared {
     realtime: RealtimeWriter,
     upload_slots: Arc<Semaphore>,
     uploads: Mutex<HashMap<BatchId, Arc<LiveProgress>>>,
+    sources: Sources,
 }
 
 impl AppState {
@@ -78,6 +80,7 @@ impl AppState {
             source: Source::Realtime,
             created_at: clock(),
         })?;
+        let sources = Sources::open(&*store, clock())?;
         let realtime = RealtimeWriter::start(Arc::clone(&store), stream)?;
         Ok(Self(Arc::new(Shared {
             store,
@@ -89,6 +92,7 @@ impl AppState {
             realtime,
             upload_slots: Arc::new(Semaphore::new(CONCURRENT_UPLOADS)),
             uploads: Mutex::default(),
+            sources,
         })))
     }
 
@@ -98,6 +102,19 @@ impl AppState {
 
     pub(crate) fn now(&self) -> Timestamp {
         (self.0.clock)()
+    }
+
+    pub(crate) fn clock(&self) -> fn() -> Timestamp {
+        self.0.clock
+    }
+
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.0.sources
+    }
+
+    /// The store, for threads that outlive a request.
+    pub(crate) fn shared_store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.0.store)
     }
 
     /// The models in use now.

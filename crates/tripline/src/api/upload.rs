@@ -1,8 +1,10 @@
-//! Files: a CSV comes in as a form, becomes stored verdicts while it arrives, and is answered with
-//! the origin system's list of predictions when it is small, else with a job.
+//! Files: a CSV or a capture comes in as a form and becomes stored verdicts while it arrives. A
+//! small CSV is answered with the origin system's list of predictions, everything else with a job.
 
 mod body;
+mod capture_job;
 mod comparison;
+mod form;
 mod job;
 mod report;
 
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{FromRequest, Multipart, Path, Request, State},
+    extract::{Path, Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -22,6 +24,7 @@ use utoipa::ToSchema;
 pub(crate) use self::report::{JobBody, RejectionBody, ReportBody, attack_types};
 use self::{
     body::{channel, form_error},
+    form::{FileKind, clean_name, read_form},
     job::Task,
     report::status,
 };
@@ -37,8 +40,6 @@ use super::{
 
 /// How long a client that asked for a job waits for a small file to be done.
 const JOB_PATIENCE: Duration = Duration::from_millis(500);
-/// Longest file name that is kept, in characters.
-const MAX_FILE_NAME: usize = 200;
 /// Rows fetched from the store at a time.
 const PAGE_ROWS: usize = 1000;
 /// Jobs listed.
@@ -104,12 +105,52 @@ pub(crate) async fn csv(
     params: Params,
     request: Request,
 ) -> Result<Response, ApiError> {
+    take(state, params, request, FileKind::Csv).await
+}
+
+/// Takes a capture: pcap or pcapng, plain or compressed with gzip or Zstandard.
+///
+/// Packets become flows and flows verdicts while the file arrives; the answer is always a job. Of
+/// a capture that is damaged or ends in the middle the flows are kept, and the report has the
+/// causes. The rows of the report are flows.
+#[utoipa::path(
+    post, path = "/api/v1/upload/capture", tag = "upload",
+    params(
+        ("mode" = Option<String>, Query, description = "`job` as for CSV; the answer is the same without it"),
+        ("batch_id" = Option<String>, Query, description = "a UUID of the client's choice, to follow the job while the file is sent; 409 when it is taken"),
+    ),
+    request_body(content = String, content_type = "multipart/form-data", description = "a form with the field `file`, whose file name ends in `.pcap`, `.pcapng` or `.cap`, with `.gz` or `.zst` behind it or not; the content decides"),
+    responses(
+        (status = 202, description = "a job", body = UploadAccepted),
+        (status = 400, description = "no file, or not a capture", body = ErrorBody),
+        (status = 409, description = "the batch exists", body = ErrorBody),
+        (status = 413, description = "larger than accepted", body = ErrorBody),
+        (status = 415, description = "not a form", body = ErrorBody),
+        (status = 503, description = "no model, or too many uploads at a time", body = ErrorBody),
+        (status = 507, description = "no space left", body = ErrorBody),
+    )
+)]
+pub(crate) async fn capture(
+    State(state): State<AppState>,
+    params: Params,
+    request: Request,
+) -> Result<Response, ApiError> {
+    take(state, params, request, FileKind::Capture).await
+}
+
+async fn take(
+    state: AppState,
+    params: Params,
+    request: Request,
+    kind: FileKind,
+) -> Result<Response, ApiError> {
     params.only(&["mode", "batch_id"])?;
     let wants_job = match params.text("mode") {
         None => false,
         Some("job") => true,
         Some(_) => return Err(ApiError::bad_request("mode can only be 'job'")),
     };
+    let wants_job = wants_job || kind == FileKind::Capture;
     let batch = batch_to_be(&state, &params).await?;
     let bytes_total = request
         .headers()
@@ -120,9 +161,12 @@ pub(crate) async fn csv(
     if models.models().is_empty() {
         return Err(ApiError::no_model());
     }
-    let slot = state.upload_slots().try_acquire_owned().map_err(|_| {
-        ApiError::unavailable("too many files are being judged at the moment; try again")
-    })?;
+    let slot = state
+        .upload_slots()
+        .try_acquire_many_owned(kind.slots())
+        .map_err(|_| {
+            ApiError::unavailable("too many files are being judged at the moment; try again")
+        })?;
     let reservation = state
         .reserve(batch)
         .ok_or_else(|| ApiError::new(StatusCode::CONFLICT, format!("batch {batch} exists")))?;
@@ -135,9 +179,7 @@ pub(crate) async fn csv(
             continue;
         }
         let file_name = clean_name(field.file_name().unwrap_or_default());
-        if !file_name.to_lowercase().ends_with(".csv") {
-            return Err(ApiError::bad_request("File must be a CSV"));
-        }
+        kind.check_name(&file_name)?;
         let (sender, reader) = channel(std::sync::Arc::clone(reservation.progress()));
         let task = Task {
             reservation,
@@ -149,7 +191,10 @@ pub(crate) async fn csv(
         let worker = {
             let state = state.clone();
             tokio::task::spawn_blocking(move || {
-                let outcome = job::run(&state, &task, reader, tell_opened);
+                let outcome = match kind {
+                    FileKind::Csv => job::run(&state, &task, reader, tell_opened),
+                    FileKind::Capture => capture_job::run(&state, &task, reader, tell_opened),
+                };
                 // Only now may the next upload begin, and the next request see no live job.
                 drop((slot, task));
                 outcome
@@ -282,50 +327,6 @@ async fn batch_to_be(state: &AppState, params: &Params) -> Result<BatchId, ApiEr
             format!("batch {batch} exists"),
         )),
     }
-}
-
-async fn read_form(request: Request) -> Result<Multipart, ApiError> {
-    let is_form = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| {
-            value
-                .trim_start()
-                .to_ascii_lowercase()
-                .starts_with("multipart/form-data")
-        });
-    if !is_form {
-        return Err(ApiError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "expected a form (multipart/form-data) with the file in the field 'file'",
-        ));
-    }
-    Multipart::from_request(request, &())
-        .await
-        .map_err(|error| {
-            ApiError::bad_request(format!("the form cannot be read: {}", error.body_text()))
-        })
-}
-
-/// What is kept of a file name: text to be shown, never a path.
-fn clean_name(name: &str) -> String {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let shown: String = last.chars().filter(|letter| !is_hidden(*letter)).collect();
-    let shown = shown.trim();
-    let length = shown.chars().count();
-    // The end of a name that is too long says what it is.
-    shown
-        .chars()
-        .skip(length.saturating_sub(MAX_FILE_NAME))
-        .collect()
-}
-
-/// Letters that change how a text looks without being seen: controls, and marks of direction
-/// with which `exe.csv` can be made to read `vsc.exe`.
-fn is_hidden(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// One upload in a list.
@@ -495,28 +496,4 @@ async fn find(state: &AppState, text: &str) -> Result<tripline_store::Batch, Api
         .ask(move |store| store.batch(id))
         .await?
         .ok_or_else(unknown)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(name: &str, expected: &str) {
-        assert_eq!(clean_name(name), expected, "{name:?}");
-    }
-
-    #[test]
-    fn a_file_name_is_never_a_path() {
-        check("flows.csv", "flows.csv");
-        check("../../etc/passwd.csv", "passwd.csv");
-        check("C:\\temp\\flows.csv", "flows.csv");
-        check("a\0b\r\nc\u{1b}[31m.csv", "abc[31m.csv");
-        check("vsc.\u{202e}exe.csv", "vsc.exe.csv");
-        check("", "");
-        check("/", "");
-        check(
-            &format!("{}.csv", "x".repeat(1000)),
-            &format!("{}.csv", "x".repeat(196)),
-        );
-    }
 }

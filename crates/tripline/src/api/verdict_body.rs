@@ -4,6 +4,8 @@ use serde::Serialize;
 use tripline_features::FeatureValue;
 use utoipa::ToSchema;
 
+use super::flow_body::FlowBody;
+
 /// What is thought of one row, by which models, and why.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Verdict)]
@@ -17,7 +19,8 @@ pub(crate) struct VerdictBody {
     pub(crate) source: &'static str,
     /// The upload it belongs to.
     pub(crate) batch_id: Option<String>,
-    /// The line of the file on which the row starts, counted from 1.
+    /// The line of the file on which the row starts, or the first packet of the flow among those
+    /// of the capture, counted from 1.
     pub(crate) row: Option<u64>,
     /// The definition of its features.
     pub(crate) schema: String,
@@ -31,6 +34,8 @@ pub(crate) struct VerdictBody {
     pub(crate) attack: Option<AttackBody>,
     /// The label that came with the row.
     pub(crate) label: Option<String>,
+    /// The flow; null for a row that is none.
+    pub(crate) flow: Option<FlowBody>,
     /// The features that moved the verdict most, strongest first.
     pub(crate) reasons: Vec<ReasonBody>,
 }

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::{
     error::{ApiError, ErrorBody},
+    flow_body::{FlowBody, MomentBody, OpinionBody},
     judge::STORED_REASONS,
     query::Params,
     row::Row,
@@ -180,6 +181,12 @@ pub(crate) struct ExplanationBody {
     /// Each model that was asked, with `base_value + Σ contributions = margin`.
     #[schema(value_type = Vec<StageBody>)]
     stages: Vec<StageExplanation>,
+    /// The flow; null for a row that is none.
+    flow: Option<FlowBody>,
+    /// The first packets of the flow, in the order of the capture; null for a row that is none.
+    timeline: Option<Vec<MomentBody>>,
+    /// What the models of each schema thought of the flow; null for a row that is none.
+    opinions: Option<Vec<OpinionBody>>,
 }
 
 /// One feature of a row.
@@ -296,10 +303,18 @@ fn explanation(state: &AppState, row: &Row<'_>) -> Result<ExplanationBody, ApiEr
     // The strongest reasons of the stage that decided, exactly rather than as they are stored.
     let mut verdict = row.verdict(STORED_REASONS);
     verdict.reasons = exact_reasons(&explained, verdict.reasons.len());
+    let record = row.flow_record();
     Ok(ExplanationBody {
         verdict,
         features: features.collect(),
         stages: explained.stages,
+        flow: record.as_ref().map(FlowBody::of),
+        timeline: record
+            .as_ref()
+            .map(|record| record.timeline.iter().map(MomentBody::of).collect()),
+        opinions: record
+            .as_ref()
+            .map(|record| record.opinions.iter().map(OpinionBody::of).collect()),
     })
 }
 

@@ -16,6 +16,7 @@ mod scan;
 mod score;
 mod serve;
 mod train;
+mod watch;
 
 use std::{
     io::{IsTerminal, Write},
@@ -43,6 +44,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Score(args) => score::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Flows(args) => flows::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Explain(args) => explain::run(&args),

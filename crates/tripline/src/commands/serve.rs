@@ -82,6 +82,11 @@ impl Server {
             .await
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         let url = format!("http://{}", listener.local_addr()?);
+        {
+            let (state, interface) = (state.clone(), args.capture.clone());
+            tokio::task::spawn_blocking(move || state.start_sources(interface.as_deref()))
+                .await??;
+        }
         spawn_checkpoints(Arc::clone(&store));
         spawn_retention(store, args);
         Ok(Self {
@@ -95,7 +100,10 @@ impl Server {
         self,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        api::serve(self.listener, self.state, stop).await
+        let state = self.state.clone();
+        let served = api::serve(self.listener, self.state, stop).await;
+        tokio::task::spawn_blocking(move || state.stop_sources()).await?;
+        served
     }
 }
 

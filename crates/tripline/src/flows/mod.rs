@@ -6,4 +6,4 @@ pub(crate) mod filter;
 mod report;
 pub(crate) mod summary;
 
-pub(crate) use report::FlowReport;
+pub(crate) use report::{FlowReport, protocol_name};

@@ -20,6 +20,7 @@ use tripline::{
 };
 use tripline_detect::ModelSet;
 use tripline_store::{SqliteStore, Store};
+use tripline_traffic::{AttackKind, AttackPlan, PcapWriter, Traffic, TrafficPlan};
 
 pub(crate) const BOUNDARY: &str = "tripline-test-boundary";
 
@@ -101,6 +102,14 @@ impl Api {
             .await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: &str) -> Answer {
+        let request = Request::patch(path)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        self.send(request).await
+    }
+
     pub(crate) async fn score(&self, query: &str, body: &str) -> Answer {
         let request = Request::post(format!("/api/v1/score{query}"))
             .header("content-type", "application/json")
@@ -156,6 +165,32 @@ pub(crate) fn generated(rows: usize) -> String {
     let mut out = Vec::new();
     tripline_features::synthetic::write_csv(7, rows, &mut out).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+/// A capture of ordinary sessions and some attacks, with the number of its packets.
+pub(crate) fn generated_capture(plan: &TrafficPlan) -> (Vec<u8>, u64) {
+    let mut writer = PcapWriter::new(Vec::new()).unwrap();
+    let mut traffic = Traffic::new(plan).unwrap();
+    let mut packets = 0;
+    while let Some(packet) = traffic.next_packet() {
+        writer.write(packet.time_micros, packet.frame).unwrap();
+        packets += 1;
+    }
+    (writer.finish().unwrap(), packets)
+}
+
+/// Half a minute of an office network with a scan and a flood.
+pub(crate) fn small_plan() -> TrafficPlan {
+    let attack = |kind| AttackPlan {
+        kind,
+        start_micros: 5_000_000,
+        duration_micros: 5_000_000,
+        intensity: 0.3,
+    };
+    TrafficPlan {
+        attacks: vec![attack(AttackKind::PortScan), attack(AttackKind::DosHulk)],
+        ..TrafficPlan::benign(7, 30, 4.0)
+    }
 }
 
 /// The folder of the public data, for tests that need it.

@@ -12,9 +12,13 @@
 
 mod bad_files;
 mod bad_requests;
+mod captures;
 mod document;
 mod harness;
 mod killed;
+mod live;
+mod namespace;
 mod origin;
 mod server;
+mod sources;
 mod verdicts;

@@ -378,7 +378,14 @@ async fn models_and_health_have_the_documented_fields() {
     assert_eq!(health["status"], "healthy");
     assert_eq!(
         keys(&health["checks"]),
-        ["consumers", "database", "kafka", "models", "websocket"]
+        [
+            "consumers",
+            "database",
+            "kafka",
+            "models",
+            "sources",
+            "websocket"
+        ]
     );
     assert_eq!(
         health["checks"]["models"]["threat_detector"]["is_real"],

@@ -55,13 +55,37 @@ impl Server {
         answer(&mut stream)
     }
 
+    /// A request with JSON that changes something.
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> (u16, Value) {
+        let mut stream = self.connect();
+        let body = body.to_string();
+        write!(
+            stream,
+            "PATCH {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )
+        .unwrap();
+        answer(&mut stream)
+    }
+
     /// The head of an upload whose length is told.
     pub(crate) fn begin_upload(&self, query: &str, name: &str, content_bytes: usize) -> TcpStream {
+        self.begin_upload_to(&format!("/api/v1/upload/csv{query}"), name, content_bytes)
+    }
+
+    pub(crate) fn begin_upload_to(
+        &self,
+        path: &str,
+        name: &str,
+        content_bytes: usize,
+    ) -> TcpStream {
         let (head, tail) = (form_head(name), form_tail());
         let mut stream = self.connect();
         write!(
             stream,
-            "POST /api/v1/upload/csv{query} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
              Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {}\r\n\r\n{head}",
             self.address,
             head.len() + content_bytes + tail.len()

@@ -24,6 +24,8 @@ pub(crate) fn a_verdict_comes_back_whole(store: &dyn Store) {
     assert_eq!(stored.label.as_deref(), new.label);
     assert_eq!(stored.features, new.features);
     assert_eq!(stored.reasons, new.reasons);
+    assert_eq!(stored.flow.as_deref(), new.flow);
+    assert_eq!(stored.stage, new.stage);
     let (stored, new) = (stored.attack.unwrap(), new.attack.unwrap());
     assert_eq!(stored.class, new.class);
     assert_eq!(
@@ -46,6 +48,7 @@ pub(crate) fn a_repeat_changes_nothing(store: &dyn Store) {
         outcome,
         AppendOutcome {
             inserted: 2,
+            superseded: 0,
             already_present: 0
         }
     );
@@ -61,6 +64,7 @@ pub(crate) fn a_repeat_changes_nothing(store: &dyn Store) {
         outcome,
         AppendOutcome {
             inserted: 1,
+            superseded: 0,
             already_present: 2
         }
     );

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, io::Read, sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 use tripline_detect::{ModelSet, Verdict};
 use tripline_features::{CsvLimits, encode_values};
-use tripline_store::{BatchEnd, BatchStatus, NewBatch, NewVerdict, Source, Stream, Timestamp};
+use tripline_store::{
+    BatchEnd, BatchStatus, NewBatch, NewVerdict, Source, Stage, Stream, Timestamp,
+};
 
 use super::{
     comparison::Comparison,
@@ -87,6 +89,7 @@ pub(super) fn run(
         attack_types: sink.attack_types(),
         seconds: Some(started.elapsed().as_secs_f64()),
         labelled: sink.comparison.figures(),
+        capture: None,
     };
     let end = BatchEnd {
         status,
@@ -127,7 +130,7 @@ fn check(summary: Summary, rejections: &Rejections) -> Result<Summary, ApiError>
     }
 }
 
-fn model_names(judge: &Judge) -> Vec<ModelName> {
+pub(super) fn model_names(judge: &Judge) -> Vec<ModelName> {
     let models = judge.pipeline().models();
     let name = |model: &Arc<tripline_detect::Model>| ModelName {
         role: model.role().as_str().to_owned(),
@@ -245,6 +248,7 @@ impl<'a> Sink<'a> {
         let (features, reasons) = self.encoded.of(index);
         NewVerdict {
             sequence: self.next + index as u64,
+            stage: Stage::Final,
             created_at,
             row_number: Some(batch.rows.lines[index]),
             threat: Judge::threat(verdict),
@@ -254,6 +258,7 @@ impl<'a> Sink<'a> {
                 .map(tripline_features::LabelText::as_str),
             features,
             reasons,
+            flow: None,
         }
     }
 

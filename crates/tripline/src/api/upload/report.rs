@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tripline_features::Rejection;
+use tripline_flow::EndReason;
 use tripline_store::{Batch, BatchStatus, ClassCount, Counts, Progress};
 use utoipa::ToSchema;
 
-use crate::api::{state::AppState, time::rfc3339, upload::comparison::Labelled};
+use crate::{
+    api::{state::AppState, time::rfc3339, upload::comparison::Labelled},
+    sensor::SensorCounts,
+};
 
 /// The work on an upload. It has the identifier of the batch that it fills.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -112,6 +116,64 @@ pub(crate) struct ReportBody {
     pub(crate) seconds: Option<f64>,
     /// The comparison with the labels of the file, when it had any.
     pub(crate) labelled: Option<Labelled>,
+    /// What became of the frames; only of a capture, whose rows are flows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) capture: Option<CaptureBody>,
+}
+
+/// What became of the frames of a capture.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[schema(as = CaptureReport)]
+pub(crate) struct CaptureBody {
+    /// Frames read.
+    pub(crate) frames: u64,
+    /// Packets found in them.
+    pub(crate) packets: u64,
+    /// Flows they belong to.
+    pub(crate) flows: u64,
+    /// What could not be decoded, by cause.
+    pub(crate) not_decoded: BTreeMap<&'static str, u64>,
+    /// Frames of which the capture holds only the beginning.
+    pub(crate) cut_short: u64,
+    /// Flows that ended early because the table of flows was full.
+    pub(crate) evicted: u64,
+    /// IP fragments.
+    pub(crate) fragments: FragmentsBody,
+}
+
+/// What became of IP fragments.
+#[derive(Debug, Clone, Copy, Default, Serialize, ToSchema)]
+#[schema(as = FragmentReport)]
+pub(crate) struct FragmentsBody {
+    /// Fragments seen.
+    pub(crate) seen: u64,
+    /// Those whose first fragment was not known, so that they have no ports.
+    pub(crate) orphans: u64,
+    /// Those that overlap another or end beyond the largest datagram.
+    pub(crate) overlapping: u64,
+}
+
+impl CaptureBody {
+    /// The counts of a capture.
+    pub(crate) fn of(counts: &SensorCounts) -> Self {
+        Self {
+            frames: counts.frames,
+            packets: counts.meter.packets,
+            flows: counts.meter.flows,
+            not_decoded: counts
+                .causes
+                .iter()
+                .map(|(cause, count)| (cause.name(), count))
+                .collect(),
+            cut_short: counts.cut_short,
+            evicted: counts.meter.ended_by(EndReason::Evicted),
+            fragments: FragmentsBody {
+                seen: counts.fragments.fragments,
+                orphans: counts.fragments.orphans,
+                overlapping: counts.fragments.overlapping,
+            },
+        }
+    }
 }
 
 /// A row that was not used, and why.
@@ -163,6 +225,7 @@ impl ReportBody {
             attack_types: attack_types(classes),
             seconds: None,
             labelled: None,
+            capture: None,
         }
     }
 
