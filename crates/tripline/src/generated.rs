@@ -1,6 +1,6 @@
 //! Rows to train on from generated traffic: the same packets, meter and features as live traffic.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context;
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use tripline_lifecycle::LabelledRows;
 use tripline_traffic::{AttackKind, AttackPlan, Label, Traffic, TrafficPlan};
 use tripline_wire::{DecodeOptions, Decoder, Frame, LinkType, Packet};
 
-use crate::sensor::{JudgedFlow, Judges, Sensor};
+use crate::sensor::{JudgedFlow, Judges, Sensor, Stage};
 
 /// What is generated to train on.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,7 @@ pub(crate) struct Recipe {
     pub(crate) seed: u64,
     /// Networks, each with hosts, distances and habits of attackers of its own.
     pub(crate) networks: u32,
-    /// Ordinary rows kept of each network.
+    /// Ordinary rows kept of each network, of young flows and again of ended ones.
     pub(crate) benign_rows: usize,
     /// Rows kept of each kind of attack in each half minute of a network: attacks of one kind follow
     /// each other in many ways, and no way must crowd out the others.
@@ -30,8 +30,8 @@ impl std::fmt::Display for Recipe {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             formatter,
-            "generated traffic: seeds {} to {}, up to {} ordinary rows and {} of each attack in \
-             each half minute",
+            "generated traffic: seeds {} to {}, of each up to {} ordinary rows and {} of each attack \
+             in each half minute, of young flows and again of ended ones",
             self.seed,
             self.seed + u64::from(self.networks) - 1,
             self.benign_rows,
@@ -56,12 +56,42 @@ pub(crate) fn digest(rows: &LabelledRows) -> String {
 const SECOND: i64 = 1_000_000;
 const HALF_MINUTE: i64 = 30 * SECOND;
 
+/// Rows of one kind, as many as are kept: each that came had the same chance to stay (Vitter 1985,
+/// algorithm R).
+#[derive(Debug, Default)]
+struct Kept {
+    seen: u64,
+    rows: Vec<Vec<f64>>,
+}
+
+impl Kept {
+    fn offer(&mut self, values: &[f64], limit: usize, chance: &mut u64) {
+        self.seen += 1;
+        if self.rows.len() < limit {
+            self.rows.push(values.to_vec());
+            return;
+        }
+        // A linear congruential generator (Knuth, MMIX), of which the high bits are good.
+        *chance = chance
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let place = (*chance >> 33) % self.seen;
+        if let Some(row) = self.rows.get_mut(place as usize) {
+            row.copy_from_slice(values);
+        }
+    }
+}
+
+/// Which rows must not crowd each other out: by label, whether the flow goes on, and when.
+type Kind = (Label, bool, i64);
+
 /// Rows of a schema, labelled as CICIDS2017 does.
 pub(crate) fn rows(schema: &'static FeatureSchema, recipe: Recipe) -> anyhow::Result<LabelledRows> {
     let mut rows = LabelledRows::new(schema);
     for network in 0..recipe.networks {
-        let plan = plan(recipe.seed + u64::from(network));
-        let mut kept: HashMap<(Label, i64), usize> = HashMap::new();
+        let seed = recipe.seed + u64::from(network);
+        let mut chance = seed;
+        let mut kept: BTreeMap<Kind, Kept> = BTreeMap::new();
         let mut take = |judged: &JudgedFlow, label: Label| {
             let Some(values) = judged.values(schema) else {
                 return;
@@ -73,13 +103,16 @@ pub(crate) fn rows(schema: &'static FeatureSchema, recipe: Recipe) -> anyhow::Re
                     judged.flow.start_micros.div_euclid(HALF_MINUTE),
                 ),
             };
-            let kept = kept.entry((label, part)).or_default();
-            if *kept < limit {
-                *kept += 1;
+            let kind = (label, judged.stage == Stage::Final, part);
+            let kept = kept.entry(kind).or_default();
+            kept.offer(values, limit, &mut chance);
+        };
+        flows_of(&plan(seed), &mut take)?;
+        for ((label, ..), kept) in &kept {
+            for values in &kept.rows {
                 rows.push(values, label.name());
             }
-        };
-        flows_of(&plan, &mut take)?;
+        }
     }
     Ok(rows)
 }
@@ -121,7 +154,7 @@ fn flows_of(plan: &TrafficPlan, take: &mut impl FnMut(&JudgedFlow, Label)) -> an
     let mut sensor = Sensor::new(
         MeterConfig {
             early: Some(Early {
-                after_packets: 10,
+                after_packets: 20,
                 after_micros: 10 * SECOND,
             }),
             ..MeterConfig::default()

@@ -270,8 +270,8 @@ fn read_cicflow(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
 const GENERATED: generated::Recipe = generated::Recipe {
     seed: 3_000,
     networks: 24,
-    benign_rows: 2_200,
-    attack_rows: 30,
+    benign_rows: 1_200,
+    attack_rows: 15,
 };
 
 fn read_nsl_kdd_packets(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
