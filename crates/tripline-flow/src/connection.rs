@@ -345,6 +345,7 @@ impl Connection {
             (SynSent | SynAckSent, Reset) => ConnectionFlag::Rej,
             (Reset, Reset) if is_empty => ConnectionFlag::Rej,
             // Bro calls it RSTRH when the originator was not heard; KDD has no such record.
+            (state, Reset) if is_unheard(state) => ConnectionFlag::Oth,
             (_, Reset) => ConnectionFlag::Rstr,
             (Reset, state) if is_unheard(state) => ConnectionFlag::Rstos0,
             (Reset, _) => ConnectionFlag::Rsto,

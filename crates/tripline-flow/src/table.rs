@@ -598,6 +598,14 @@ impl Table {
         }
     }
 
+    pub(crate) fn used_bytes(&self) -> usize {
+        let fixed = self
+            .segments
+            .as_ref()
+            .map_or(0, |_| SegmentMemory::bytes(SEGMENTS));
+        self.used + fixed
+    }
+
     pub(crate) fn flows(&self) -> usize {
         self.index.len()
     }
