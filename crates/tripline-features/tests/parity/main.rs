@@ -6,4 +6,5 @@ mod capture;
 mod causes;
 mod cicflow;
 mod document;
+mod kdd;
 mod reference;
