@@ -11,7 +11,7 @@ use std::path::Path;
 
 use tripline_features::live::nsl_kdd::Connections;
 use tripline_features::{FeatureKind, nsl_kdd};
-use tripline_flow::{Heading, Meter, MeterConfig, What};
+use tripline_flow::{FlowId, Heading, Meter, MeterConfig, What};
 use tripline_wire::{CaptureReader, DecodeOptions, Decoder, Fragments};
 
 use crate::document;
@@ -89,17 +89,21 @@ fn ours(path: &Path) -> Rows {
         let What::Record(record) = &event.what else {
             continue;
         };
-        connections.observe(record);
-        let (Some(flow), key) = (record.flow, record.key) else {
-            continue;
-        };
+        let key = record.key;
         let from_flow = match record.connection.originator() {
             Heading::Forward => key,
             Heading::Backward => key.reversed(),
         };
-        let mut values = Vec::new();
-        let now = record.at_micros;
-        if !connections.write(flow, &from_flow, &record.connection, now, &mut values) {
+        // What the windows would say of it is what they say once they have it. Its flow may have
+        // been cut before.
+        let nobody = FlowId {
+            first_packet: u64::MAX,
+            earlier: 0,
+        };
+        let (now, mut values) = (record.at_micros, Vec::new());
+        let is_known = connections.write(nobody, &from_flow, &record.connection, now, &mut values);
+        connections.observe(record);
+        if !is_known {
             continue;
         }
         let name = |feature: usize| match nsl_kdd().features()[feature].kind {
@@ -141,6 +145,8 @@ struct Tally {
     pairs: u64,
     /// End points that it gives a record for each segment, since it saw no SYN; those records.
     from_middle: [u64; 2],
+    /// End points of which both have the same number of records, more than one.
+    repeated: u64,
     /// End points of which we have more records: attempts that were made again.
     attempts: u64,
     /// End points with other numbers of records, or that one of us does not have.
@@ -255,6 +261,7 @@ impl Tally {
                     self.from_middle[1] += their.len() as u64;
                 }
                 (our, [_, ..]) if our.len() > their.len() => self.attempts += 1,
+                (our, their) if our.len() == their.len() => self.repeated += 1,
                 _ => self.others += 1,
             }
         }
@@ -381,10 +388,12 @@ impl Tally {
              other numbers and flags are counted.\n\n\
              Not one record to one:\n\n\
              | deliberate difference | end points | their records | our records |\n|---|---|---|---|\n\
+             | none: the same number of records, which are not told apart here | {} | | |\n\
              | TCP seen without its SYN: there every segment is a record, here they are one connection | {} | {} | |\n\
              | an attempt that is made again after 5 s of silence or a refusal is another record here | {} | | |\n\
              | ICMP: there messages of 30 s are one record, here each is one; and messages that NSL-KDD has no name for are none | | {} | {} |\n\
              | other time-outs, layers that one of us does not read, fuzzed headers | {} | | |",
+            self.repeated,
             self.from_middle[0],
             self.from_middle[1],
             self.attempts,
