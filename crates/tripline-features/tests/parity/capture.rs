@@ -82,7 +82,7 @@ impl Capture {
         }
     }
 
-    pub(crate) fn flows(&self, profile: Profile) -> Vec<Box<Flow>> {
+    pub(crate) fn flows(&self, profile: Profile) -> Vec<Flow> {
         let mut meter = Meter::new(MeterConfig {
             profile,
             ..MeterConfig::default()
@@ -93,7 +93,7 @@ impl Capture {
         events
             .into_iter()
             .filter_map(|event| match event.what {
-                What::Ended(flow) => Some(flow),
+                What::Ended(flow) => Some(*flow),
                 _ => None,
             })
             .collect()

@@ -134,7 +134,7 @@ impl Comparison {
         let tally = self.tallies.entry(at).or_default();
         tally.captures += 1;
         tally.flows += reference.flows();
-        let flows: Vec<(Box<Flow>, Vec<f64>)> = capture
+        let flows: Vec<(Flow, Vec<f64>)> = capture
             .flows(profile)
             .into_iter()
             .map(|flow| {

@@ -228,10 +228,8 @@ fn examples_of_the_specification() {
             destination_port: if is_icmp { 0 } else { *to },
             protocol: *protocol,
         };
-        let icmp = is_icmp.then(|| {
-            // The examples show the counterpart of types that have one, and the code of others.
-            (*from as u8, *to as u8)
-        });
+        // The examples show the counterpart of types that have one, and the code of others.
+        let icmp = is_icmp.then_some((*from as u8, *to as u8));
         assert_eq!(
             key.community_id(0, icmp),
             *unseeded,

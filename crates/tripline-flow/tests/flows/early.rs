@@ -117,14 +117,12 @@ fn what_was_silent_for_longest_makes_room() {
         max_bytes: 1,
         ..config(Profile::V4)
     };
-    let text: String = (0..2000)
-        .map(|port| {
-            format!(
-                "{port} 10.0.0.1:{} > 10.0.0.2:9 udp\n{port} 10.0.0.1:{0} > 10.0.0.2:9 udp\n",
-                1000 + port
-            )
-        })
-        .collect();
+    let mut text = String::new();
+    for port in 0..2000 {
+        for _ in 0..2 {
+            text += &format!("{port} 10.0.0.1:{} > 10.0.0.2:9 udp\n", 1000 + port);
+        }
+    }
     let packets = packets(&text);
     let (mut meter, mut events) = (Meter::new(small), Vec::new());
     meter.observe(&packets, &mut events);
