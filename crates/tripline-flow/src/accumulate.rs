@@ -269,11 +269,12 @@ impl Bulk {
             self.transfers += 1;
             self.packets += BULK_PACKETS;
             self.bytes += self.run_bytes;
-            self.micros += counted.time.saturating_sub(self.start);
+            let micros = counted.time.saturating_sub(self.start);
+            self.micros = self.micros.saturating_add(micros);
         } else if self.run_packets > BULK_PACKETS {
             self.packets = self.packets.saturating_add(1);
             self.bytes += u64::from(counted.payload);
-            self.micros += gap;
+            self.micros = self.micros.saturating_add(gap);
         }
         self.last = counted.time;
     }

@@ -11,6 +11,8 @@ use crate::flow::Heading;
 const ATTEMPT_MICROS: i64 = 5_000_000;
 /// One side has closed or nothing tells what it is: Zeek keeps such connections for a minute.
 const HALF_OPEN_MICROS: i64 = 60_000_000;
+/// What may follow a reset that is not final (Bro's `tcp_reset_delay`).
+const RESET_MICROS: i64 = 100_000;
 /// Zeek's `tcp_inactivity_timeout`.
 const ESTABLISHED_MICROS: i64 = 300_000_000;
 /// Zeek's `udp_inactivity_timeout`.
@@ -125,6 +127,9 @@ pub struct Connection {
     is_over: bool,
 }
 
+/// The bytes that a sender may be ahead of what was seen of it.
+const MAX_WINDOW: u32 = 1 << 20;
+
 const ORIGINATOR: usize = 0;
 const RESPONDER: usize = 1;
 
@@ -191,13 +196,15 @@ impl Connection {
                 sender.bytes += sender.new_bytes(&tcp, packet.payload_bytes);
                 self.ends[from] = sender;
                 self.advance(from, to, &tcp, packet.payload_bytes);
-                self.is_over = self.is_reset() || self.is_closed();
+                self.is_over = self.is_settled();
             }
             Transport::Icmp { .. } => {
                 sender.bytes += u64::from(packet.ip_payload_bytes);
                 self.ends[from] = sender;
                 self.is_over = packet.fragment == Fragment::Whole;
             }
+            // Of a fragmented message KDD counts the first fragment, and never a wrong one.
+            _ if self.is_icmp() || packet.fragment == Fragment::Overlapping => {}
             _ => {
                 sender.bytes += u64::from(packet.payload_bytes);
                 self.ends[from] = sender;
@@ -205,12 +212,26 @@ impl Connection {
         }
     }
 
-    fn is_reset(&self) -> bool {
-        self.ends.iter().any(|end| end.state == EndState::Reset)
+    /// Whether nothing that can follow changes the flag. Two resets may be taken back or become
+    /// another flag: that of a side which had closed before, and that of an attempt.
+    fn is_settled(&self) -> bool {
+        use EndState::{Closed, Inactive, Reset};
+        let [originator, responder] = &self.ends;
+        let waits = |end: &End, peer: &End| end.was_closed && peer.state != Closed;
+        match (originator.state, responder.state) {
+            (Closed, Closed) | (Reset, Reset) => true,
+            (Reset, Inactive) => false,
+            (Reset, _) => !waits(originator, responder),
+            (_, Reset) => !waits(responder, originator),
+            _ => false,
+        }
     }
 
-    fn is_closed(&self) -> bool {
-        self.ends.iter().all(|end| end.state == EndState::Closed)
+    fn is_icmp(&self) -> bool {
+        matches!(
+            self.protocol,
+            ConnectionProtocol::Icmp(..) | ConnectionProtocol::Icmpv6(..)
+        )
     }
 
     /// Bro's `TCP_Connection::NextPacket`, as it was when the records were made.
@@ -237,21 +258,18 @@ impl Connection {
                 }
                 Established
             }
-            Inactive if fin => Closed,
-            Inactive if rst => Reset,
-            Inactive => {
-                let is_empty_answer = from == RESPONDER && peer == SynSent && payload == 0;
-                if is_empty_answer { Inactive } else { Partial }
-            }
-            SynSent | SynAckSent if fin => Closed,
-            SynSent | SynAckSent if rst => Reset,
+            Inactive | SynSent | SynAckSent if fin => Closed,
             Established | Partial if fin && !rst => {
                 if peer == Reset && self.ends[to].was_closed {
                     self.ends[to].state = Closed;
                 }
                 Closed
             }
-            Established | Partial if rst => Reset,
+            Inactive | SynSent | SynAckSent | Established | Partial if rst => Reset,
+            Inactive => {
+                let is_empty_answer = from == RESPONDER && peer == SynSent && payload == 0;
+                if is_empty_answer { Inactive } else { Partial }
+            }
             Partial if syn && !has(tcp_flags::ACK) && peer == Inactive => SynSent,
             Closed if rst && peer != Closed => Reset,
             unchanged => unchanged,
@@ -263,7 +281,7 @@ impl Connection {
 
     /// When nothing more is expected of it.
     pub(crate) fn deadline(&self) -> i64 {
-        use EndState::{Closed, Established, SynAckSent, SynSent};
+        use EndState::{Closed, Established, Reset, SynAckSent, SynSent};
         let states = [self.ends[ORIGINATOR].state, self.ends[RESPONDER].state];
         let (since, patience) = match self.protocol {
             ConnectionProtocol::Udp => (self.last_micros, UDP_MICROS),
@@ -274,6 +292,7 @@ impl Connection {
                 [SynSent | SynAckSent, EndState::Inactive] => (self.start_micros, ATTEMPT_MICROS),
                 [Closed, EndState::Inactive] => (self.last_micros, ATTEMPT_MICROS),
                 [Established, Established] => (self.last_micros, ESTABLISHED_MICROS),
+                [Reset, _] | [_, Reset] => (self.last_micros, RESET_MICROS),
                 _ => (self.last_micros, HALF_OPEN_MICROS),
             },
         };
@@ -326,6 +345,7 @@ impl Connection {
             (SynSent | SynAckSent, Reset) => ConnectionFlag::Rej,
             (Reset, Reset) if is_empty => ConnectionFlag::Rej,
             // Bro calls it RSTRH when the originator was not heard; KDD has no such record.
+            (state, Reset) if is_unheard(state) => ConnectionFlag::Oth,
             (_, Reset) => ConnectionFlag::Rstr,
             (Reset, state) if is_unheard(state) => ConnectionFlag::Rstos0,
             (Reset, _) => ConnectionFlag::Rsto,
@@ -406,11 +426,17 @@ impl End {
             return u64::from(payload);
         };
         let advance = end.wrapping_sub(next) as i32;
-        if advance > 0 {
-            self.next_sequence = Some(end.wrapping_add(fin));
-            u64::from(payload.min(advance as u32))
-        } else {
-            0
+        if advance <= 0 {
+            return 0;
         }
+        self.next_sequence = Some(end.wrapping_add(fin));
+        // Bytes come from sequence numbers, so that it does not matter in which order segments
+        // are captured. A jump beyond any window is no transfer.
+        let advance = advance as u32;
+        u64::from(if advance <= MAX_WINDOW {
+            advance
+        } else {
+            payload
+        })
     }
 }

@@ -35,6 +35,14 @@ impl FlowKey {
             Transport::Other if packet.protocol == protocol::IGMP && profile.is_fixed() => {
                 (protocol::IGMP, false)
             }
+            // ICMP has no ports: its later fragments need no first one to be told.
+            Transport::Other
+                if packet.fragment != Fragment::Whole
+                    && matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6)
+                    && profile.is_fixed() =>
+            {
+                (packet.protocol, false)
+            }
             // A later fragment whose first one was seen belongs to the flow of that.
             Transport::Other
                 if packet.fragment != Fragment::Whole
@@ -58,6 +66,7 @@ impl FlowKey {
     }
 
     /// Seen from the other end.
+    #[must_use]
     pub fn reversed(self) -> Self {
         Self {
             source: self.destination,

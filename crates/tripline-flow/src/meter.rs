@@ -199,6 +199,11 @@ impl Meter {
         self.tables.iter().map(Table::flows).sum()
     }
 
+    /// Memory that counts against [`MeterConfig::max_bytes`].
+    pub fn used_bytes(&self) -> usize {
+        self.tables.iter().map(Table::used_bytes).sum()
+    }
+
     /// How late it is by the packets; `None` before there were enough of them.
     pub fn now_micros(&self) -> Option<i64> {
         self.clock.now

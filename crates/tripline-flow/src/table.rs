@@ -138,11 +138,16 @@ impl Table {
         self.recency.touch(place);
         let at = place as usize;
         match self.entries[at].body {
-            Body::Vacant => self.begin(at, placed),
-            Body::Cut => self.continue_cut(at, placed),
+            Body::Vacant => {
+                self.begin(at, placed);
+                self.connect(at, placed, out);
+            }
+            Body::Cut => {
+                self.continue_cut(at, placed);
+                self.connect(at, placed, out);
+            }
             Body::First { .. } | Body::Flow(_) => self.apply_rules(at, placed, out),
         }
-        self.connect(at, placed, out);
         self.ask_young(at, placed.sequence, placed.packet.time_micros, out);
         self.schedule(place);
         self.make_room(placed.sequence, out);
@@ -340,6 +345,14 @@ impl Table {
     /// Keeps the connection of KDD'99.
     fn connect(&mut self, at: usize, placed: &Placed<'_>, out: &mut Vec<Event>) {
         let packet = placed.packet;
+        // The clock runs behind the packets; what was silent for too long ends all the same.
+        let tolerance = self.config.tolerance_micros;
+        let is_silent = self.entries[at].connection.is_some_and(|connection| {
+            connection.deadline().saturating_add(tolerance) < packet.time_micros
+        });
+        if is_silent {
+            self.end_connection(at, placed.sequence, out);
+        }
         let entry = &mut self.entries[at];
         let heading = if placed.key == entry.key {
             Heading::Forward
@@ -583,6 +596,14 @@ impl Table {
         if let Some(ended) = out.get_mut(start..) {
             ended.sort_by_key(|event| event.sequence);
         }
+    }
+
+    pub(crate) fn used_bytes(&self) -> usize {
+        let fixed = self
+            .segments
+            .as_ref()
+            .map_or(0, |_| SegmentMemory::bytes(SEGMENTS));
+        self.used + fixed
     }
 
     pub(crate) fn flows(&self) -> usize {

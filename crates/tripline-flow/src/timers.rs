@@ -132,8 +132,8 @@ impl Recency {
 #[derive(Debug)]
 pub(crate) struct Wheel {
     lists: Lists,
-    /// The last second that was looked at.
-    now: i64,
+    /// The last second that was looked at; before the first turn any bucket may be due.
+    now: Option<i64>,
     due: Vec<i64>,
 }
 
@@ -141,17 +141,13 @@ impl Wheel {
     pub(crate) fn new() -> Self {
         Self {
             lists: Lists::new(BUCKETS),
-            now: i64::MIN,
+            now: None,
             due: Vec::new(),
         }
     }
 
     /// Makes a place due at a second, unless it is due before.
     pub(crate) fn schedule(&mut self, place: u32, second: i64) {
-        if self.now == i64::MIN {
-            // The wheel begins to turn with the first tick; until then only the order counts.
-            self.now = second.saturating_sub(1);
-        }
         let index = place as usize;
         if index >= self.due.len() {
             self.due.resize(index + 1, i64::MAX);
@@ -162,8 +158,11 @@ impl Wheel {
         }
         self.lists.remove(place);
         self.due[index] = second;
-        let ahead = second.saturating_sub(self.now).clamp(1, BUCKETS as i64 - 1);
-        let bucket = self.now.saturating_add(ahead).rem_euclid(BUCKETS as i64);
+        let reachable = self.now.map_or(second, |now| {
+            let ahead = second.saturating_sub(now).clamp(1, BUCKETS as i64 - 1);
+            now.saturating_add(ahead)
+        });
+        let bucket = reachable.rem_euclid(BUCKETS as i64);
         self.lists.append(bucket as usize, place);
     }
 
@@ -173,7 +172,8 @@ impl Wheel {
 
     /// Turns to a second and takes out the places that came up, in order.
     pub(crate) fn turn(&mut self, second: i64, out: &mut Vec<u32>) {
-        let from = self.now.max(second.saturating_sub(BUCKETS as i64));
+        let whole_turn = second.saturating_sub(BUCKETS as i64);
+        let from = self.now.map_or(whole_turn, |now| now.max(whole_turn));
         for passed in from..second {
             let bucket = passed.saturating_add(1).rem_euclid(BUCKETS as i64) as usize;
             while let Some(place) = self.lists.first(bucket) {
@@ -181,6 +181,6 @@ impl Wheel {
                 out.push(place);
             }
         }
-        self.now = self.now.max(second);
+        self.now = self.now.max(Some(second));
     }
 }

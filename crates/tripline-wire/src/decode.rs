@@ -7,7 +7,7 @@ mod transport;
 mod tunnel;
 
 use crate::bytes::Bytes;
-use crate::{Cause, Causes, Frame, LinkType, Packet};
+use crate::{Cause, Causes, Frame, LinkType, Packet, Transport};
 pub use fragments::FragmentCounts;
 use fragments::FragmentTable;
 
@@ -184,10 +184,17 @@ impl Decoder {
 
     fn with_length(&self, mut packet: Packet, is_tagged: bool) -> Packet {
         if self.options.lengths == Lengths::Captured {
+            // The length field of UDP is not looked at, that of IP is.
+            let told = match packet.transport {
+                Transport::Udp => packet
+                    .ip_payload_bytes
+                    .saturating_sub(u32::from(packet.header_bytes)),
+                _ => packet.payload_bytes,
+            };
             packet.payload_bytes = if is_tagged {
                 packet.captured_payload_bytes
             } else {
-                packet.payload_bytes.min(packet.captured_payload_bytes)
+                told.min(packet.captured_payload_bytes)
             };
         }
         packet

@@ -29,9 +29,9 @@ const ONLY_FIXED: [&str; 12] = [
 /// The tool's name for every column of the schema, in the order of the profile's CSV; addresses,
 /// ports and time stand before these and the label behind.
 pub fn columns(profile: Profile) -> impl Iterator<Item = (usize, &'static str)> {
-    let schema = cicflow();
     // Ports and protocol belong to the identity in front.
     const IDENTITY: [&str; 3] = ["Src Port", "Dst Port", "Protocol"];
+    let schema = cicflow();
     schema
         .features()
         .iter()

@@ -1,7 +1,7 @@
 //! The features of KDD'99 for connections that were seen as packets.
 //!
 //! Of the 41, those of the connection (1 to 9) and of the last two seconds (23 to 31) are as
-//! defined. `logged_in` follows a rule on headers that is exact for http, smtp and pop_3 alone,
+//! defined. `logged_in` follows a rule on headers that is exact for `http`, `smtp` and `pop_3` alone,
 //! and the window of the last 255 records (32 to 41) is counted over traffic in the order of
 //! time, which the published records are not: both are estimates. What needs payload is missing.
 

@@ -26,6 +26,7 @@ enum Effect {
 }
 
 impl Table {
+    /// Does to the flow that is there, and to its connection, what a packet does.
     pub(super) fn apply_rules(&mut self, at: usize, placed: &Placed<'_>, out: &mut Vec<Event>) {
         let heading = self.heading(at, placed.packet);
         match self.effect(at, placed, heading) {
@@ -36,7 +37,10 @@ impl Table {
             }
             Effect::AddAndClose => {
                 self.add(at, placed, heading, Activity::Kept);
+                // The flow that ends here tells the connection with this packet in it.
+                self.connect(at, placed, out);
                 self.close(at, EndReason::Closed, Body::Vacant, placed.sequence, out);
+                return;
             }
             Effect::Drop => self.counts.dropped += 1,
             Effect::Replace => {
@@ -48,6 +52,7 @@ impl Table {
                 self.continue_cut(at, placed);
             }
         }
+        self.connect(at, placed, out);
     }
 
     fn effect(&self, at: usize, placed: &Placed<'_>, heading: Heading) -> Effect {
@@ -64,14 +69,13 @@ impl Table {
         let has = |flag: u8| flags & flag != 0;
         match self.config.profile {
             Profile::Cicids2017 if has(tcp_flags::FIN) => Effect::AddAndClose,
-            Profile::Cicids2017 => Effect::Add,
             Profile::V4 if has(tcp_flags::FIN) => match (heading, entry.closing) {
                 (Heading::Backward, _) => Effect::AddAndClose,
                 (Heading::Forward, Closing::Open) => Effect::AddAs(Closing::FirstFin),
                 (Heading::Forward, _) => Effect::Drop,
             },
             Profile::V4 if has(tcp_flags::RST) => Effect::AddAndClose,
-            Profile::V4 => Effect::Add,
+            Profile::V4 | Profile::Cicids2017 => Effect::Add,
             Profile::Fixed => self.fixed_effect(at, placed, heading, flags),
         }
     }

@@ -44,10 +44,12 @@ pub(super) fn packet<'a>(
             Fragments::Follow => fragments.header_of(&datagram),
             Fragments::Separate => None,
         };
-        return Ok(Inward::Packet(
-            later(&envelope, fragment, header, rest, frame),
-            None,
-        ));
+        let mut packet = later(&envelope, fragment, header, rest, frame);
+        if options.fragments == Fragments::Separate {
+            // To the originals it is a packet without transport, whatever its header says.
+            packet.protocol = 0;
+        }
+        return Ok(Inward::Packet(packet, None));
     }
     let (packet, inside) = transport::read(&envelope, fragment, rest, frame, options.tunnels)?;
     if let Some((datagram, _)) = datagram {
