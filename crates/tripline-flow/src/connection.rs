@@ -7,7 +7,7 @@ use tripline_wire::{Fragment, Packet, Tcp, Transport, protocol, tcp_flags};
 
 use crate::flow::Heading;
 
-/// A SYN without an answer is an attempt after this time (Bro's `tcp_attempt_delay`).
+/// A SYN or a datagram without an answer is an attempt after this time (Bro's `tcp_attempt_delay`).
 const ATTEMPT_MICROS: i64 = 5_000_000;
 /// One side has closed or nothing tells what it is: Zeek keeps such connections for a minute.
 const HALF_OPEN_MICROS: i64 = 60_000_000;
@@ -206,6 +206,7 @@ impl Connection {
             // Of a fragmented message KDD counts the first fragment, and never a wrong one.
             _ if self.is_icmp() || packet.fragment == Fragment::Overlapping => {}
             _ => {
+                sender.state = EndState::Established;
                 sender.bytes += u64::from(packet.payload_bytes);
                 self.ends[from] = sender;
             }
@@ -284,6 +285,11 @@ impl Connection {
         use EndState::{Closed, Established, Reset, SynAckSent, SynSent};
         let states = [self.ends[ORIGINATOR].state, self.ends[RESPONDER].state];
         let (since, patience) = match self.protocol {
+            // KDD does not say when an exchange without an answer is complete; a flood is to be
+            // seen while it goes on.
+            ConnectionProtocol::Udp if states[RESPONDER] == EndState::Inactive => {
+                (self.last_micros, ATTEMPT_MICROS)
+            }
             ConnectionProtocol::Udp => (self.last_micros, UDP_MICROS),
             ConnectionProtocol::Icmp(..) | ConnectionProtocol::Icmpv6(..) => {
                 (self.last_micros, ICMP_MICROS)

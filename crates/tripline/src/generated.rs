@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 use tripline_features::FeatureSchema;
-use tripline_flow::{Early, FlowKey, MeterConfig};
+use tripline_flow::{FlowKey, MeterConfig};
 use tripline_lifecycle::LabelledRows;
 use tripline_traffic::{AttackKind, AttackPlan, Label, Traffic, TrafficPlan};
 use tripline_wire::{DecodeOptions, Decoder, Frame, LinkType, Packet};
 
+use crate::live::EARLY;
 use crate::sensor::{JudgedFlow, Judges, Sensor, Stage};
 
 /// What is generated to train on.
@@ -153,10 +154,7 @@ fn flows_of(plan: &TrafficPlan, take: &mut impl FnMut(&JudgedFlow, Label)) -> an
     let mut decoder = Decoder::new(DecodeOptions::default());
     let mut sensor = Sensor::new(
         MeterConfig {
-            early: Some(Early {
-                after_packets: 20,
-                after_micros: 10 * SECOND,
-            }),
+            early: Some(EARLY),
             ..MeterConfig::default()
         },
         Judges::none(),

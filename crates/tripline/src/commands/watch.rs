@@ -27,7 +27,7 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     };
     let models = model_files::model_set(&args.models.models_dir)?;
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
-    let judges = sensor::judges(&models, args.reasons)?;
+    let judges = Judges::new(&models, args.reasons)?;
     let mut output = Output {
         sink: Sink::new(args.format)?,
         pipelines: judges.pipelines().to_vec(),

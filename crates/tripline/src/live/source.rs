@@ -325,7 +325,7 @@ impl Run {
         shared: &Shared,
     ) -> Result<Self, StartError> {
         let judges =
-            sensor::judges(&surroundings.models, STORED_REASONS).map_err(LiveError::from)?;
+            Judges::new(&surroundings.models, STORED_REASONS).map_err(LiveError::from)?;
         let pipelines = judges.pipelines().to_vec();
         let watch = Watch::start(
             &params.interface_config(),

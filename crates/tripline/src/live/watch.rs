@@ -30,7 +30,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(2);
 /// Early verdicts on live traffic, where nothing else is asked for.
 pub(crate) const EARLY: Early = Early {
     after_packets: 20,
-    after_micros: 10_000_000,
+    after_micros: 12_000_000,
 };
 
 /// Why an interface cannot be watched.

@@ -57,7 +57,7 @@ async fn the_sources_have_the_documented_fields_and_are_off() {
         sources[0]["config_params"],
         json!({
             "interface": "any", "buffer_size": 1000, "snaplen": 262_144, "bpf": null,
-            "promiscuous": false, "early_packets": 20, "early_seconds": 10.0,
+            "promiscuous": false, "early_packets": 20, "early_seconds": 12.0,
             "max_memory_mb": 128,
         })
     );

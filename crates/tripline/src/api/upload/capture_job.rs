@@ -33,7 +33,7 @@ pub(super) fn run(
     opened: oneshot::Sender<()>,
 ) -> Result<ReportBody, ApiError> {
     let started = Instant::now();
-    let judges = sensor::judges(&task.models, STORED_REASONS).map_err(|error| {
+    let judges = Judges::new(&task.models, STORED_REASONS).map_err(|error| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!("no model that judges flows is loaded: {error}"),
