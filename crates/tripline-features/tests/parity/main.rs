@@ -9,6 +9,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod books;
 mod capture;
 mod causes;
 mod cicflow;
