@@ -146,11 +146,6 @@ impl Sensor {
         self.meter.counts()
     }
 
-    /// Who judges.
-    pub(crate) fn judges(&self) -> &Judges {
-        &self.judges
-    }
-
     /// Windows are counted in the order of events, the rest is done side by side.
     fn take(&mut self, events: &mut Vec<Event>, out: &mut Vec<JudgedFlow>) {
         let start = out.len();

@@ -18,7 +18,7 @@ use crate::{
     live::{self, Ended, InterfaceConfig, LiveCounts, Stopper, TIMELINE_PACKETS, Watch},
     model_files,
     output::{self, TableWriter},
-    sensor::{self, JudgedFlow, SensorConfig, Stage},
+    sensor::{JudgedFlow, Judges, SensorConfig, Stage},
 };
 
 pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {

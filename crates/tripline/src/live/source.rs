@@ -17,7 +17,7 @@ use super::{
     CaptureParams, Ended, LiveCounts, LiveError, Stopper, Watch,
     writer::{FlowWriter, Target},
 };
-use crate::{api::STORED_REASONS, sensor};
+use crate::{api::STORED_REASONS, sensor::Judges};
 
 /// First and longest pause before an interface that ended is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
@@ -324,8 +324,7 @@ impl Run {
         surroundings: &Surroundings,
         shared: &Shared,
     ) -> Result<Self, StartError> {
-        let judges =
-            Judges::new(&surroundings.models, STORED_REASONS).map_err(LiveError::from)?;
+        let judges = Judges::new(&surroundings.models, STORED_REASONS).map_err(LiveError::from)?;
         let pipelines = judges.pipelines().to_vec();
         let watch = Watch::start(
             &params.interface_config(),

@@ -21,7 +21,7 @@ use crate::{
     },
     flows::summary::losses,
     live::{FlowRows, Places, TIMELINE_PACKETS, hash_key},
-    sensor::{self, JudgedFlow, SensorConfig, SensorCounts, SensorError},
+    sensor::{self, JudgedFlow, Judges, SensorConfig, SensorCounts, SensorError},
 };
 
 /// Works an upload off. `opened` is told once the beginning was recognised as a capture and the
