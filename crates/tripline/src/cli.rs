@@ -201,7 +201,7 @@ pub struct ScanArgs {
     /// How to write flows; without --output to standard output.
     #[arg(short, long)]
     pub format: Option<FlowFormat>,
-    /// Only flows that pass, such as 'threat and dst_port in 1-1023 and not src_ip in 10.0.0.0/8'.
+    /// Only flows that pass, such as `threat and dst_port in 1-1023 and not src_ip in 10.0.0.0/8`.
     #[arg(long, value_name = "EXPRESSION")]
     pub filter: Option<String>,
     /// Only threats are written.

@@ -188,7 +188,7 @@ impl Attack {
         // Ports in a scattered order, so that each is asked once.
         server.port = ((self.turn.wrapping_mul(40_503) + self.flavour) % 65_535 + 1) as u16;
         let is_open = u64::from(server.port) % self.open_every == 0;
-        let is_filtered = self.flavour >> 16 & 3 == 0;
+        let is_filtered = (self.flavour >> 16).is_multiple_of(4);
         let answer = |open: u8, closed: u8| match (is_open, is_filtered) {
             (true, _) => open,
             (false, true) => 0,

@@ -23,7 +23,7 @@ impl JudgedFlow {
         for (at, opinion) in self.opinions.iter().enumerate() {
             let is_stronger = deciding.is_none_or(|best| {
                 let (best, this) = (strength(&self.opinions[best]), strength(opinion));
-                this.0 > best.0 || (this.0 == best.0 && this.1 > best.1)
+                this.0.cmp(&best.0).then(this.1.total_cmp(&best.1)).is_gt()
             });
             if is_stronger {
                 deciding = Some(at);
