@@ -30,4 +30,5 @@ mod generated;
 pub mod ingest;
 pub mod model_files;
 mod output;
+mod records;
 mod sensor;

@@ -6,6 +6,7 @@
 mod bench;
 mod capture;
 mod client;
+mod collect;
 mod demo;
 mod evaluate;
 mod explain;
@@ -42,6 +43,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Score(args) => score::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Collect(args) => collect::run(&args),
         Command::Flows(args) => flows::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

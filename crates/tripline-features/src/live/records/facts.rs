@@ -23,6 +23,10 @@ pub(super) enum Transport {
 
 /// A record, interpreted.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each asked for by name"
+)]
 pub(super) struct Facts<'a> {
     pub(super) record: &'a FlowRecord,
     pub(super) transport: Transport,
