@@ -140,7 +140,10 @@ impl Receiver<'_> {
         let mut summary = Summary::new(args.top);
         let counts = match records::recognise(capture::open_bytes(file)?)? {
             Input::Capture(bytes) => {
-                let capture = CaptureReader::new(bytes)?;
+                let capture = CaptureReader::new(bytes).context(
+                    "neither a capture nor Zeek's conn.log, Suricata's EVE log, or messages of \
+                     NetFlow or IPFIX",
+                )?;
                 let judges = sensor::judges(models, args.reasons)?;
                 let pipelines = judges.pipelines().to_vec();
                 Counts::Packets(sensor::run(

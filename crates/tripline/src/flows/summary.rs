@@ -69,10 +69,6 @@ impl Summary {
         }
     }
 
-    pub(crate) fn threats(&self) -> u64 {
-        self.threats
-    }
-
     pub(crate) fn add(&mut self, report: &FlowReport<'_>) {
         self.flows += 1;
         if report.opinion().is_none() {

@@ -24,6 +24,15 @@ pub(crate) enum Missing {
     },
 }
 
+impl Missing {
+    fn distance(&self) -> usize {
+        match self {
+            Self::Features { features, .. } => features.len(),
+            Self::NoRecord(_) | Self::NoModel(_) => usize::MAX,
+        }
+    }
+}
+
 impl fmt::Display for Missing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -104,6 +113,8 @@ impl RecordJudges {
                 },
             }
         }
+        // What lacks least is named first.
+        missing.sort_by_key(|missing| missing.distance());
         judged.opinions = opinions;
         judged.missing = missing;
         judged
@@ -179,3 +190,6 @@ impl RecordJudges {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

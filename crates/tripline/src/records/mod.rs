@@ -5,6 +5,8 @@ mod books;
 pub(crate) mod collector;
 mod judges;
 mod source;
+#[cfg(test)]
+mod testing;
 
 use sha2::{Digest, Sha256};
 use tripline_features::live::records::RecordFeatures;

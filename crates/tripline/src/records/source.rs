@@ -178,17 +178,18 @@ impl RecordFile {
 /// The reader for each kind of file.
 enum Reader {
     Zeek(Box<ZeekReader<Box<dyn BufRead + Send>>>),
-    Eve(EveReader<Box<dyn BufRead + Send>>),
-    Netflow(DatagramFile<Box<dyn BufRead + Send>>),
+    Eve(Box<EveReader<Box<dyn BufRead + Send>>>),
+    Netflow(Box<DatagramFile<Box<dyn BufRead + Send>>>),
 }
 
 impl Reader {
     fn new(file: RecordFile) -> Result<Self, RecordError> {
         Ok(match file {
             RecordFile::Zeek(reader) => Self::Zeek(Box::new(ZeekReader::new(reader)?)),
-            RecordFile::Eve(reader) => Self::Eve(EveReader::new(reader)?),
+            RecordFile::Eve(reader) => Self::Eve(Box::new(EveReader::new(reader)?)),
             RecordFile::Netflow(reader) => {
-                Self::Netflow(import_datagrams(reader, CollectorLimits::default()))
+                let file = import_datagrams(reader, CollectorLimits::default());
+                Self::Netflow(Box::new(file))
             }
         })
     }

@@ -23,7 +23,7 @@ impl Decision {
         for (at, opinion) in opinions.iter().enumerate() {
             let is_stronger = deciding.is_none_or(|best| {
                 let (best, this) = (strength(&opinions[best]), strength(opinion));
-                this.0 > best.0 || (this.0 == best.0 && this.1 > best.1)
+                (this.0 && !best.0) || (this.0 == best.0 && this.1 > best.1)
             });
             if is_stronger {
                 deciding = Some(at);
