@@ -23,6 +23,8 @@ pub(crate) enum Outcome {
     RejectError,
     /// Neither.
     Fine,
+    /// Not known; while such a record is in a window, its error rates are not known either.
+    Unknown,
 }
 
 /// What the windows need to know of a connection.
@@ -157,6 +159,8 @@ struct Sums {
     records: u32,
     syn_errors: u32,
     reject_errors: u32,
+    /// Records whose outcome is not known.
+    unknown: u32,
     /// Distinct services of a host, or hosts of a service.
     variety: u32,
 }
@@ -183,12 +187,22 @@ impl Sums {
         self.records += 1;
         self.syn_errors += u32::from(outcome == Outcome::SynError);
         self.reject_errors += u32::from(outcome == Outcome::RejectError);
+        self.unknown += u32::from(outcome == Outcome::Unknown);
     }
 
     fn remove(&mut self, outcome: Outcome) {
         self.records -= 1;
         self.syn_errors -= u32::from(outcome == Outcome::SynError);
         self.reject_errors -= u32::from(outcome == Outcome::RejectError);
+        self.unknown -= u32::from(outcome == Outcome::Unknown);
+    }
+
+    fn error_share(&self, errors: u32) -> f64 {
+        if self.unknown > 0 {
+            f64::NAN
+        } else {
+            share(errors, self.records)
+        }
     }
 
     fn rates(&self, limit: usize) -> Rates {
@@ -196,8 +210,8 @@ impl Sums {
         let variety = if self.variety == 1 { 0 } else { self.variety };
         Rates {
             records: f64::from(self.records.min(limit as u32)),
-            syn_errors: share(self.syn_errors, self.records),
-            reject_errors: share(self.reject_errors, self.records),
+            syn_errors: self.error_share(self.syn_errors),
+            reject_errors: self.error_share(self.reject_errors),
             variety: share(variety, self.records),
         }
     }

@@ -27,10 +27,12 @@ pub enum Command {
     Serve(ServeArgs),
     /// Judge the rows of a CSV file.
     Score(ScoreArgs),
-    /// Judge the flows of capture files.
+    /// Judge the flows of capture files, and those that other sensors recorded.
     Scan(ScanArgs),
     /// Judge the flows of a live interface.
     Watch(WatchArgs),
+    /// Listen for NetFlow and IPFIX and judge the flows.
+    Collect(CollectArgs),
     /// Write the flows of a capture with their features, as CICFlowMeter does.
     Flows(FlowsArgs),
     /// Write generated, labelled traffic as a capture; nothing is sent.
@@ -192,7 +194,9 @@ impl FlowFormat {
 /// Options of `scan`.
 #[derive(Debug, Args)]
 pub struct ScanArgs {
-    /// Captures: pcap or pcapng, plain or compressed with gzip or Zstandard; `-` is standard input.
+    /// Captures (pcap, pcapng) and records of other sensors (Zeek's conn.log, Suricata's EVE,
+    /// messages of NetFlow v5, v9 and IPFIX), by content; plain or compressed with gzip or
+    /// Zstandard; `-` is standard input.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// Write the flows here instead of only a summary.
@@ -295,6 +299,32 @@ pub struct WatchArgs {
     /// Packets to flows.
     #[command(flatten)]
     pub meter: MeterArgs,
+    /// Models.
+    #[command(flatten)]
+    pub models: ModelsFolder,
+}
+
+/// Options of `collect`.
+#[derive(Debug, Args)]
+pub struct CollectArgs {
+    /// Address to listen on for datagrams; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:2055")]
+    pub listen: SocketAddr,
+    /// Listen on an address that other machines reach, although whoever sends there is believed.
+    #[arg(long)]
+    pub allow_remote: bool,
+    /// Datagrams that may wait; those that find no room are dropped and counted.
+    #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub queue: u32,
+    /// Only flows that pass; the language is that of `scan --filter`.
+    #[arg(long, value_name = "EXPRESSION")]
+    pub filter: Option<String>,
+    /// Only threats are written.
+    #[arg(long)]
+    pub threats_only: bool,
+    /// Reasons per verdict.
+    #[arg(long, default_value_t = 5)]
+    pub reasons: usize,
     /// Models.
     #[command(flatten)]
     pub models: ModelsFolder,

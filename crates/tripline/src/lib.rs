@@ -31,4 +31,5 @@ pub mod ingest;
 mod live;
 pub mod model_files;
 mod output;
+mod records;
 mod sensor;

@@ -14,14 +14,18 @@ use crate::sensor::SensorConfig;
 
 /// Opens a capture with a progress bar over its bytes, or standard input.
 pub(super) fn open(path: &Path) -> anyhow::Result<CaptureReader<'static>> {
-    let reader: Box<dyn Read + Send> = if path == Path::new("-") {
+    CaptureReader::new(open_bytes(path)?).with_context(|| path.display().to_string())
+}
+
+/// Opens a file with a progress bar over its bytes, or standard input.
+pub(super) fn open_bytes(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
+    Ok(if path == Path::new("-") {
         Box::new(std::io::stdin())
     } else {
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let bar = progress(Some(file.metadata()?.len()), "reading");
         Box::new(bar.wrap_read(file))
-    };
-    CaptureReader::new(reader).with_context(|| path.display().to_string())
+    })
 }
 
 /// What was typed, as the sensor takes it.

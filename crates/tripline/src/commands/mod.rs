@@ -6,6 +6,7 @@
 mod bench;
 mod capture;
 mod client;
+mod collect;
 mod demo;
 mod evaluate;
 mod explain;
@@ -45,6 +46,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Score(args) => score::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Watch(args) => watch::run(&args),
+        Command::Collect(args) => collect::run(&args),
         Command::Flows(args) => flows::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -351,6 +351,12 @@ observed on live traffic, `ten-v1` to `ten-v3` the origin system's lists of ten 
 `origin-columns` the columns of its attack files. `origin-v1` to `origin-v3` and `origin-tree` \
 are its own recipes, kept for comparison.
 
+`packets` models judge the flows that Tripline itself measures, before all others there; `conn` and \
+`eve` models judge what Zeek and Suricata record. These are trained on generated traffic beside the \
+public data, so that their figures on held-out rows are those of a harder and more varied mixture; \
+`docs/captures.md` has what they do on real captures. Their figures on the sealed rows say little: \
+those rows are not measured as theirs are.
+
 `tripline models show FILE` prints a manifest: features, classes, threshold and how it was \
 chosen, calibration, seed, training command, and the SHA-256 digests of the data. \
 `NAME.report.md` and `NAME.report.json` hold the figures of each model.

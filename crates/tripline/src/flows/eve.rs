@@ -15,27 +15,30 @@ fn severity(probability: f64) -> u8 {
 
 /// The events of a flow.
 pub(crate) fn events(report: &FlowReport<'_>) -> Vec<Value> {
-    let flow = report.flow();
+    let flow = report.subject();
+    let [packets_forward, packets_backward] = flow.packets();
+    let [bytes_forward, bytes_backward] = flow.frame_bytes();
+    let last = flow.last_micros();
     let common = |kind: &str| {
         json!({
-            "timestamp": super::report::time_text(flow.last_micros),
+            "timestamp": super::report::time_text(last.unwrap_or(flow.start_micros())),
             "flow_id": report.flow_id(),
             "event_type": kind,
             "src_ip": report.source(),
-            "src_port": flow.key.source_port,
+            "src_port": flow.source_port(),
             "dest_ip": report.destination(),
-            "dest_port": flow.key.destination_port,
+            "dest_port": flow.destination_port(),
             "proto": report.protocol().to_uppercase(),
             "community_id": flow.community_id(),
             "flow": {
-                "pkts_toserver": flow.forward.packets(),
-                "pkts_toclient": flow.backward.packets(),
-                "bytes_toserver": flow.forward.frame_bytes,
-                "bytes_toclient": flow.backward.frame_bytes,
+                "pkts_toserver": packets_forward,
+                "pkts_toclient": packets_backward,
+                "bytes_toserver": bytes_forward,
+                "bytes_toclient": bytes_backward,
                 "start": report.start(),
-                "end": super::report::time_text(flow.last_micros),
-                "age": flow.duration_micros() / 1_000_000,
-                "reason": flow.end.map(tripline_flow::EndReason::name),
+                "end": last.map(super::report::time_text),
+                "age": flow.duration_micros().map(|micros| micros / 1_000_000),
+                "reason": flow.end_reason(),
             },
         })
     };

@@ -141,18 +141,25 @@ impl TextTest {
 }
 
 fn numbers(field: NumberField, report: &FlowReport<'_>) -> [Option<f64>; 2] {
-    let flow = report.flow();
+    let flow = report.subject();
     let (source, destination) = (
-        f64::from(flow.key.source_port),
-        f64::from(flow.key.destination_port),
+        f64::from(flow.source_port()),
+        f64::from(flow.destination_port()),
     );
+    // A sum of which a part is not known is not known.
+    let sum = |[one, other]: [Option<i64>; 2]| Some((one? + other?) as f64);
     let one = match field {
         NumberField::SourcePort => source,
         NumberField::DestinationPort => destination,
         NumberField::Port => return [Some(source), Some(destination)],
-        NumberField::Packets => flow.packets() as f64,
-        NumberField::Bytes => (flow.forward.bytes() + flow.backward.bytes()) as f64,
-        NumberField::Duration => flow.duration_micros() as f64 / 1e6,
+        NumberField::Packets => return [sum(flow.packets()), None],
+        NumberField::Bytes => return [sum(flow.payload_bytes()), None],
+        NumberField::Duration => {
+            return [
+                flow.duration_micros().map(|micros| micros as f64 / 1e6),
+                None,
+            ];
+        }
         NumberField::Probability => return [report.probability(), None],
         NumberField::Confidence => return [report.confidence(), None],
     };
@@ -160,15 +167,15 @@ fn numbers(field: NumberField, report: &FlowReport<'_>) -> [Option<f64>; 2] {
 }
 
 fn text_of(field: TextField, report: &FlowReport<'_>) -> Option<String> {
-    let flow = report.flow();
+    let flow = report.subject();
     Some(match field {
         TextField::Protocol => report.protocol().into_owned(),
         TextField::Class => report.class()?.to_owned(),
         TextField::Name => report.name()?.to_owned(),
         TextField::Service => report.service()?.to_owned(),
-        TextField::Connection => flow.connection?.flag().name().to_owned(),
-        TextField::End => flow.end?.name().to_owned(),
-        TextField::CommunityId => flow.community_id(),
+        TextField::Connection => flow.connection()?.to_owned(),
+        TextField::End => flow.end_reason()?.to_owned(),
+        TextField::CommunityId => flow.community_id()?,
     })
 }
 

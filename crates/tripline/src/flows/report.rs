@@ -2,18 +2,18 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use tripline_detect::Pipeline;
-use tripline_features::live::service_of;
-use tripline_flow::{Flow, Heading};
 use tripline_store::Timestamp;
 
+use super::subject::Subject;
 use crate::api::rfc3339;
 use crate::output::{Cell, Column, Kind, ReasonText};
-use crate::sensor::{Decision, JudgedFlow, Opinion, Stage};
+use crate::records::JudgedRecord;
+use crate::sensor::{Decision, JudgedFlow, Opinion};
 
 /// A judged flow with names instead of positions.
 #[derive(Debug)]
 pub(crate) struct FlowReport<'a> {
-    judged: &'a JudgedFlow,
+    subject: Subject<'a>,
     pipelines: &'a [Pipeline],
     decision: Decision,
     pub(crate) reasons: Vec<ReasonText>,
@@ -52,26 +52,38 @@ impl<'a> FlowReport<'a> {
         column("cicflow_probability", Kind::Real),
         column("nsl_kdd_probability", Kind::Real),
         column("reasons", Kind::Text),
+        column("sensor", Kind::Text),
+        column("sensor_flow_id", Kind::Text),
+        column("missing_features", Kind::Text),
     ];
 
     /// Puts names to a judged flow.
     pub(crate) fn new(judged: &'a JudgedFlow, pipelines: &'a [Pipeline]) -> Self {
-        let decision = judged.decision();
+        Self::of(Subject::Packets(judged), pipelines)
+    }
+
+    /// Puts names to a judged record of another sensor.
+    pub(crate) fn of_record(judged: &'a JudgedRecord, pipelines: &'a [Pipeline]) -> Self {
+        Self::of(Subject::Record(judged), pipelines)
+    }
+
+    fn of(subject: Subject<'a>, pipelines: &'a [Pipeline]) -> Self {
         let mut report = Self {
-            judged,
+            subject,
             pipelines,
-            decision,
+            decision: subject.decision(),
             reasons: Vec::new(),
         };
         if let (Some(opinion), Some(pipeline)) = (report.opinion(), report.pipeline()) {
-            let values = judged.values(pipeline.schema()).unwrap_or_default();
+            let values = subject.values(pipeline.schema()).unwrap_or_default();
             report.reasons = ReasonText::of(pipeline, &opinion.verdict, values);
         }
         report
     }
 
-    pub(crate) fn flow(&self) -> &Flow {
-        &self.judged.flow
+    /// What it is about.
+    pub(crate) fn subject(&self) -> Subject<'a> {
+        self.subject
     }
 
     pub(crate) fn is_threat(&self) -> bool {
@@ -80,7 +92,7 @@ impl<'a> FlowReport<'a> {
 
     /// The opinion that decided.
     pub(crate) fn opinion(&self) -> Option<&'a Opinion> {
-        self.judged.opinions.get(self.decision.deciding?)
+        self.subject.opinions().get(self.decision.deciding?)
     }
 
     /// The models behind it.
@@ -110,71 +122,75 @@ impl<'a> FlowReport<'a> {
     }
 
     pub(crate) fn service(&self) -> Option<&'static str> {
-        let flow = self.flow();
-        let connection = flow.connection?;
-        let key = match connection.originator() {
-            Heading::Forward => flow.key,
-            Heading::Backward => flow.key.reversed(),
-        };
-        service_of(connection.protocol(), key.source_port, key.destination_port)
+        self.subject.service()
     }
 
     pub(crate) fn source(&self) -> IpAddr {
-        self.flow().key.source.into()
+        self.subject.source()
     }
 
     pub(crate) fn destination(&self) -> IpAddr {
-        self.flow().key.destination.into()
+        self.subject.destination()
     }
 
     pub(crate) fn protocol(&self) -> Cow<'static, str> {
-        protocol_name(self.flow().key.protocol)
+        self.subject.protocol()
     }
 
     pub(crate) fn flow_id(&self) -> String {
-        uuid::Uuid::from_bytes(self.flow().identity())
+        uuid::Uuid::from_bytes(self.subject.identity())
             .simple()
             .to_string()
     }
 
     pub(crate) fn start(&self) -> String {
-        time_text(self.flow().start_micros)
+        time_text(self.subject.start_micros())
     }
 
     /// How sure the models of a schema are that it is a threat.
     fn probability_by(&self, schema: &str) -> Option<f64> {
         let opinion = self
-            .judged
-            .opinions
+            .subject
+            .opinions()
             .iter()
             .find(|opinion| self.pipelines[opinion.pipeline].schema().name() == schema)?;
         Some(opinion.verdict.threat?.probability)
     }
 
+    /// The cells under their names.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let cells = self.cells();
+        let named = Self::COLUMNS.iter().zip(&cells);
+        named
+            .map(|(column, cell)| (column.name.to_owned(), cell.to_json()))
+            .collect()
+    }
+
     /// The cells, in the order of [`COLUMNS`](Self::COLUMNS).
     pub(crate) fn cells(&self) -> Vec<Cell<'_>> {
-        let flow = self.flow();
+        let flow = self.subject;
+        let whole = |value: Option<i64>| value.map_or(Cell::Missing, Cell::Whole);
+        let maybe = |text: Option<String>| text.map_or(Cell::Missing, Cell::owned);
+        let [packets_forward, packets_backward] = flow.packets();
+        let [bytes_forward, bytes_backward] = flow.payload_bytes();
         vec![
             Cell::owned(self.flow_id()),
-            Cell::text(match self.judged.stage {
-                Stage::Early(_) => "early",
-                Stage::Final => "final",
-            }),
-            Cell::maybe(flow.end.map(tripline_flow::EndReason::name)),
+            Cell::text(flow.stage()),
+            Cell::maybe(flow.end_reason()),
             Cell::owned(self.start()),
-            Cell::Real(flow.duration_micros() as f64 / 1e6),
+            Cell::real(flow.duration_micros().map(|micros| micros as f64 / 1e6)),
             Cell::owned(self.source().to_string()),
-            Cell::Whole(i64::from(flow.key.source_port)),
+            Cell::Whole(i64::from(flow.source_port())),
             Cell::owned(self.destination().to_string()),
-            Cell::Whole(i64::from(flow.key.destination_port)),
+            Cell::Whole(i64::from(flow.destination_port())),
             Cell::owned(self.protocol().into_owned()),
             Cell::maybe(self.service()),
-            Cell::maybe(flow.connection.map(|connection| connection.flag().name())),
-            Cell::Whole(i64::from(flow.forward.packets())),
-            Cell::Whole(i64::from(flow.backward.packets())),
-            Cell::Whole(flow.forward.bytes()),
-            Cell::Whole(flow.backward.bytes()),
-            Cell::owned(flow.community_id()),
+            Cell::maybe(flow.connection()),
+            whole(packets_forward),
+            whole(packets_backward),
+            whole(bytes_forward),
+            whole(bytes_backward),
+            maybe(flow.community_id()),
             Cell::flag(self.opinion().map(|_| self.is_threat())),
             Cell::real(self.probability()),
             Cell::maybe(self.class()),
@@ -184,6 +200,9 @@ impl<'a> FlowReport<'a> {
             Cell::real(self.probability_by("cicflow")),
             Cell::real(self.probability_by("nsl-kdd")),
             Cell::Reasons(&self.reasons),
+            Cell::text(flow.sensor()),
+            Cell::maybe(flow.sensor_flow_id()),
+            maybe(flow.missing_features()),
         ]
     }
 }

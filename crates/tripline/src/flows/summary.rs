@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::FlowReport;
+use crate::records::RecordBooks;
 use crate::sensor::SensorCounts;
 
 /// Talkers that are counted apart; a flood from a million addresses is summed up.
@@ -124,14 +125,32 @@ impl Summary {
 
     /// For people.
     pub(crate) fn text(&self, counts: &SensorCounts, seconds: f64) -> String {
-        let mut text = format!(
+        let head = format!(
             "{} packets in {} flows, {} of them threats ({:.1} %), in {seconds:.2} s\n",
             counts.meter.packets,
             self.flows,
             self.threats,
             percent(self.threats, self.flows)
         );
-        for line in losses(counts) {
+        self.rest_of_text(head, &losses(counts))
+    }
+
+    /// For people, about a log of another sensor.
+    pub(crate) fn text_of_records(&self, books: &RecordBooks, seconds: f64) -> String {
+        let head = format!(
+            "{} records of {}, {} of {} flows threats ({:.1} %), in {seconds:.2} s\n",
+            books.received(),
+            books.sensor,
+            self.threats,
+            self.flows,
+            percent(self.threats, self.flows)
+        );
+        self.rest_of_text(head, &books.notes())
+    }
+
+    fn rest_of_text(&self, head: String, notes: &[String]) -> String {
+        let mut text = head;
+        for line in notes {
             text += &format!("note: {line}\n");
         }
         if self.unknown == self.flows && self.flows > 0 {
@@ -188,12 +207,8 @@ impl Summary {
             "flows": self.flows,
             "threats": self.threats,
             "flows_without_model": self.unknown,
-            "classes": self.classes.iter().map(|(class, count)| (class.clone(), json!(count.flows)))
-                .collect::<serde_json::Map<_, _>>(),
-            "talkers": self.loudest().into_iter().map(|(address, talker)| json!({
-                "address": address, "flows": talker.flows, "threats": talker.threats,
-                "classes": talker.classes,
-            })).collect::<Vec<_>>(),
+            "classes": self.classes_json(),
+            "talkers": self.talkers_json(),
             "not_decoded": counts.causes.iter().map(|(cause, count)| (cause.name().to_owned(), json!(count)))
                 .collect::<serde_json::Map<_, _>>(),
             "cut_short_frames": counts.cut_short,
@@ -202,6 +217,39 @@ impl Summary {
             "overlapping_fragments": counts.fragments.overlapping,
             "seconds": seconds,
         })
+    }
+
+    /// For programs, about a log of another sensor.
+    pub(crate) fn records_to_json(&self, books: &RecordBooks, seconds: f64) -> Value {
+        let mut report = books.to_json();
+        if let Some(report) = report.as_object_mut() {
+            report.insert("flows".to_owned(), json!(self.flows));
+            report.insert("threats".to_owned(), json!(self.threats));
+            report.insert("flows_without_model".to_owned(), json!(self.unknown));
+            report.insert("classes".to_owned(), self.classes_json());
+            report.insert("talkers".to_owned(), self.talkers_json());
+            report.insert("seconds".to_owned(), json!(seconds));
+        }
+        report
+    }
+
+    fn classes_json(&self) -> Value {
+        let counts = self.classes.iter();
+        counts
+            .map(|(class, count)| (class.clone(), json!(count.flows)))
+            .collect()
+    }
+
+    fn talkers_json(&self) -> Value {
+        let talkers = self.loudest().into_iter();
+        talkers
+            .map(|(address, talker)| {
+                json!({
+                    "address": address, "flows": talker.flows, "threats": talker.threats,
+                    "classes": talker.classes,
+                })
+            })
+            .collect()
     }
 }
 
@@ -243,7 +291,7 @@ fn percent(part: u64, whole: u64) -> f64 {
 }
 
 fn describe(probability: f64, report: &FlowReport<'_>) -> String {
-    let key = &report.flow().key;
+    let flow = report.subject();
     let end = |address: IpAddr, port: u16| match (address, port) {
         (address, 0) => address.to_string(),
         (IpAddr::V6(address), port) => format!("[{address}]:{port}"),
@@ -259,8 +307,8 @@ fn describe(probability: f64, report: &FlowReport<'_>) -> String {
         "{probability:.3}  {}  {} {} > {}  because {}",
         report.class().unwrap_or("threat"),
         report.protocol(),
-        end(report.source(), key.source_port),
-        end(report.destination(), key.destination_port),
+        end(report.source(), flow.source_port()),
+        end(report.destination(), flow.destination_port()),
         because.join("; ")
     )
 }

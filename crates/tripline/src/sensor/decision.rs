@@ -9,9 +9,9 @@ pub(crate) struct Decision {
     pub(crate) deciding: Option<usize>,
 }
 
-impl JudgedFlow {
+impl Decision {
     /// Of two opinions the alarmed one counts, of two alarmed ones the surer one.
-    pub(crate) fn decision(&self) -> Decision {
+    pub(crate) fn of(opinions: &[Opinion]) -> Self {
         let strength = |opinion: &Opinion| {
             let threat = opinion.verdict.threat;
             (
@@ -20,21 +20,25 @@ impl JudgedFlow {
             )
         };
         let mut deciding: Option<usize> = None;
-        for (at, opinion) in self.opinions.iter().enumerate() {
+        for (at, opinion) in opinions.iter().enumerate() {
             let is_stronger = deciding.is_none_or(|best| {
-                let (best, this) = (strength(&self.opinions[best]), strength(opinion));
+                let (best, this) = (strength(&opinions[best]), strength(opinion));
                 this.0.cmp(&best.0).then(this.1.total_cmp(&best.1)).is_gt()
             });
             if is_stronger {
                 deciding = Some(at);
             }
         }
-        Decision {
-            is_threat: self
-                .opinions
-                .iter()
-                .any(|opinion| opinion.verdict.is_threat()),
+        Self {
+            is_threat: opinions.iter().any(|opinion| opinion.verdict.is_threat()),
             deciding,
         }
+    }
+}
+
+impl JudgedFlow {
+    /// What the opinions on it come to.
+    pub(crate) fn decision(&self) -> Decision {
+        Decision::of(&self.opinions)
     }
 }

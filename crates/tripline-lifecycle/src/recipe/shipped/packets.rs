@@ -1,8 +1,9 @@
-//! The models for flows that Tripline measures from packets. They are trained on the public data and
-//! on generated traffic: the public flows come from one laboratory, and what they call ordinary is
-//! the traffic of its few hosts.
+//! The models for flows that Tripline measures from packets, and for flows that other sensors
+//! recorded. They are trained on the public data and on generated traffic: the public flows come from
+//! one laboratory, and what they call ordinary is the traffic of its few hosts.
 
 use tripline_detect::MadeFor;
+use tripline_features::live::records;
 
 use super::{
     CICFLOW_UNTRAINED, NSL_LIVE, Shipped, cicflow_classifier_learner, classifier, detector,
@@ -45,6 +46,8 @@ pub fn nsl_kdd_packets() -> Vec<Shipped> {
             FeatureChoice::named(&NSL_LIVE),
             nsl_classifier_learner(),
         )),
+        on_records("nsl-kdd", "conn", "Zeek", &records::NSL_CONN),
+        on_records("nsl-kdd", "eve", "Suricata", &records::NSL_EVE),
     ]
 }
 
@@ -66,13 +69,41 @@ pub fn cicflow_packets() -> Vec<Shipped> {
             features,
             cicflow_classifier_learner(),
         )),
+        on_records("cicflow", "conn", "Zeek", &records::CICFLOW_CONN),
+        for_traffic(
+            classifier(
+                "cicflow-classifier-conn",
+                "Attack classifier on what Zeek records of a connection",
+                40,
+                FeatureChoice::named(&records::CICFLOW_CONN),
+                cicflow_classifier_learner(),
+            ),
+            MadeFor::Rows,
+        ),
     ]
 }
 
-fn for_packets(mut shipped: Shipped) -> Shipped {
+/// The detector on what a kind of sensor records of both sides of a connection.
+fn on_records(schema: &str, list: &str, sensor: &str, features: &[&str]) -> Shipped {
+    for_traffic(
+        detector(
+            &format!("{schema}-detector-{list}"),
+            &format!("Threat detector on what {sensor} records of a connection"),
+            if list == "conn" { 40 } else { 30 },
+            FeatureChoice::named(features),
+        ),
+        MadeFor::Rows,
+    )
+}
+
+fn for_packets(shipped: Shipped) -> Shipped {
+    for_traffic(shipped, MadeFor::Packets)
+}
+
+fn for_traffic(mut shipped: Shipped, made_for: MadeFor) -> Shipped {
     match &mut shipped {
         Shipped::Detector(recipe) => {
-            recipe.made_for = MadeFor::Packets;
+            recipe.made_for = made_for;
             recipe.weighting = Weighting::AttackTypes;
             if let ThresholdRule::LeaveOneTypeOut {
                 max_false_positive_rate,
@@ -83,7 +114,7 @@ fn for_packets(mut shipped: Shipped) -> Shipped {
                 *max_false_positive_rate = MAX_FALSE_POSITIVE_RATE;
             }
         }
-        Shipped::Classifier(recipe) => recipe.made_for = MadeFor::Packets,
+        Shipped::Classifier(recipe) => recipe.made_for = made_for,
     }
     shipped
 }

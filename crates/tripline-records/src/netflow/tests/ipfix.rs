@@ -117,6 +117,9 @@ fn flow(more: &[(u32, u16, u16)], values: &Build) -> (Vec<FlowRecord>, DatagramO
     send(&mut collector(), ROUTER, &ipfix_message(0, 0, &sets))
 }
 
+/// Fields, their values, and the start and end expected.
+type Case = (&'static [(u32, u16, u16)], Build, (i64, Option<i64>));
+
 #[test]
 fn every_way_to_write_a_time() {
     const NTP: u64 = (EXPORTED as u64 + 2_208_988_800) << 32 | 0x8000_0000;
@@ -125,7 +128,7 @@ fn every_way_to_write_a_time() {
         (exported(start), end.map(exported))
     };
     let millis = u64::from(EXPORTED) * 1000;
-    let cases: [(&[(u32, u16, u16)], Build, (i64, Option<i64>)); 10] = [
+    let cases: [Case; 10] = [
         (
             &[(0, 150, 4), (0, 151, 4)],
             b().u32(EXPORTED - 2).u32(EXPORTED),

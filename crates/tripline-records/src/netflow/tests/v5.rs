@@ -8,7 +8,7 @@ fn header(count: u16, sequence: u32) -> Build {
         .u32(EXPORTED)
         .u32(250_000_000);
     // Engine 1.2, sampling mode 1 with one of 100.
-    times.u32(sequence).u8(1).u8(2).u16(0x4000 | 100)
+    times.u32(sequence).u8(1).u8(2).u16(0x4000 | 0x0064)
 }
 
 fn record(protocol: u8, ports: (u16, u16), first: u32, last: u32) -> Build {
