@@ -194,7 +194,9 @@ fn flows_of(plan: &TrafficPlan, take: &mut impl FnMut(&JudgedFlow, Label)) -> an
         }
     }
     sensor.observe(&packets, &mut flows);
-    sensor.finish(&mut flows);
+    while sensor.finish_part(&mut flows) {
+        hand_over(&mut flows, &labels);
+    }
     hand_over(&mut flows, &labels);
     Ok(())
 }

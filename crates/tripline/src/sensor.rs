@@ -19,6 +19,8 @@ pub(crate) use judges::{Judges, Opinion};
 
 /// Packets that go through the stages together.
 const BATCH_PACKETS: usize = 16 * 1024;
+/// Flows that are told together at the end.
+const ENDING_FLOWS: usize = 4096;
 /// Batches that wait between reading and metering.
 const QUEUE: usize = 2;
 
@@ -133,12 +135,13 @@ impl Sensor {
         self.events = events;
     }
 
-    /// Ends every flow.
-    pub(crate) fn finish(&mut self, out: &mut Vec<JudgedFlow>) {
+    /// Ends flows, the oldest first and a part of them at a time; true while there are more.
+    pub(crate) fn finish_part(&mut self, out: &mut Vec<JudgedFlow>) -> bool {
         let mut events = std::mem::take(&mut self.events);
-        self.meter.finish(&mut events);
+        let is_more = self.meter.finish_part(ENDING_FLOWS, &mut events);
         self.take(&mut events, out);
         self.events = events;
+        is_more
     }
 
     /// What became of packets and flows.
@@ -230,9 +233,13 @@ pub(crate) fn run(
     if let Ok(read) = &read {
         counts = read.clone();
     }
-    sensor.finish(&mut flows);
-    counts.meter = sensor.counts();
-    receive(&mut flows, &counts).map_err(SensorError::Receiver)?;
+    let mut is_more = true;
+    while is_more {
+        is_more = sensor.finish_part(&mut flows);
+        counts.meter = sensor.counts();
+        receive(&mut flows, &counts).map_err(SensorError::Receiver)?;
+        flows.clear();
+    }
     read?;
     Ok(counts)
 }

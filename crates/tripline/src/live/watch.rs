@@ -204,9 +204,13 @@ impl Watch {
             self.sensor.observe(&packets, &mut flows);
             self.count(&read);
         }
-        self.sensor.finish(&mut flows);
-        self.counts.sensor.meter = self.sensor.counts();
-        outcome = outcome.and_then(|()| receive(&mut flows, &self.counts));
+        let mut is_more = true;
+        while is_more {
+            is_more = self.sensor.finish_part(&mut flows);
+            self.counts.sensor.meter = self.sensor.counts();
+            outcome = outcome.and_then(|()| receive(&mut flows, &self.counts));
+            flows.clear();
+        }
         (self.counts, outcome.map(|()| ended))
     }
 
