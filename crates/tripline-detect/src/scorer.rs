@@ -14,6 +14,9 @@ pub struct Scorer {
     pipeline: Pipeline,
     reasons: usize,
     explained: Explained,
+    /// Whether most rows of the last chunk were threats: then explaining all at once costs less
+    /// than measuring all and explaining most. It changes no number.
+    expects_threats: bool,
     detector: Option<Workspace>,
     classifier: Option<Workspace>,
     namer: Option<Workspace>,
@@ -124,6 +127,7 @@ impl Scorer {
             pipeline,
             reasons,
             explained: Explained::All,
+            expects_threats: false,
         }
     }
 
@@ -161,7 +165,8 @@ impl Scorer {
         let mut suspects: Vec<usize> = (0..verdicts.len()).collect();
         if let Some(detector) = &mut self.detector {
             detector.load(values.chunks(width));
-            let explains = self.reasons > 0 && self.explained == Explained::All;
+            let explains =
+                self.reasons > 0 && (self.explained == Explained::All || self.expects_threats);
             if explains {
                 detector.explain(0, &suspects);
             } else {
@@ -175,11 +180,12 @@ impl Scorer {
                     probability,
                     is_threat: probability >= detector.model.threshold(),
                 });
-                if explains {
+                if explains && (self.explained == Explained::All || verdict.is_threat()) {
                     verdict.reasons = detector.strongest(position, Stage::Detector, self.reasons);
                 }
             }
             suspects.retain(|row| verdicts[*row].is_threat());
+            self.expects_threats = suspects.len() * 2 > verdicts.len();
             if self.reasons > 0 && !explains {
                 detector.explain(0, &suspects);
                 for (position, row) in suspects.iter().enumerate() {
