@@ -17,7 +17,27 @@ export async function getJson<T>(
   decoder: Decoder<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const { status, body } = await request(path, signal);
+  const { status, body } = await request(path, asking(signal));
+  if (status < 200 || status >= 300) throw new ApiError(status, detailOf(body, status));
+  return decoder(body, 'answer');
+}
+
+function asking(signal?: AbortSignal): RequestInit {
+  return { headers: { accept: 'application/json' }, ...(signal ? { signal } : {}) };
+}
+
+/** Sends a body as JSON and reads the answer, or throws as `getJson` does. */
+export async function sendJson<T>(
+  method: 'PATCH' | 'POST',
+  path: string,
+  content: unknown,
+  decoder: Decoder<T>,
+): Promise<T> {
+  const { status, body } = await request(path, {
+    method,
+    body: JSON.stringify(content),
+    headers: { accept: 'application/json', 'content-type': 'application/json' },
+  });
   if (status < 200 || status >= 300) throw new ApiError(status, detailOf(body, status));
   return decoder(body, 'answer');
 }
@@ -28,7 +48,7 @@ export async function getJsonOfAnyStatus<T>(
   decoder: Decoder<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const { status, body } = await request(path, signal);
+  const { status, body } = await request(path, asking(signal));
   try {
     return decoder(body, 'answer');
   } catch (error) {
@@ -39,14 +59,11 @@ export async function getJsonOfAnyStatus<T>(
 
 async function request(
   path: string,
-  signal?: AbortSignal,
+  options: RequestInit,
 ): Promise<{ status: number; body: unknown }> {
   let response: Response;
   try {
-    response = await fetch(`/api/v1${path}`, {
-      headers: { accept: 'application/json' },
-      ...(signal ? { signal } : {}),
-    });
+    response = await fetch(`/api/v1${path}`, options);
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ApiError(0, 'The server does not answer. Check that Tripline is running.');
