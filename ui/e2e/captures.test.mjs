@@ -48,7 +48,7 @@ describe('captures', () => {
     await page.getByRole('link', { name: 'Threats of this file' }).click();
     const row = page.locator('.verdict-table tbody tr.is-threat').first();
     await row.waitFor();
-    assert.match(await row.locator('.flow-ends').innerText(), /\d+ → .* (tcp|udp|icmp)/);
+    assert.match(await row.locator('.flow-end').last().innerText(), /→ .* (tcp|udp|icmp)/);
     await row.locator('a.row-link').click();
 
     await page.getByRole('region', { name: 'Flow' }).waitFor();

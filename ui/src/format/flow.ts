@@ -1,5 +1,3 @@
-import type { Flow } from '../api/verdicts.ts';
-
 const CONNECTIONS: Readonly<Record<string, string>> = {
   S0: 'an attempt without an answer',
   S1: 'established, not closed',
@@ -26,12 +24,6 @@ const ENDS: Readonly<Record<string, string>> = {
 export function endPoint(address: string, port: number): string {
   if (port === 0) return address;
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-/** Who talked to whom, on one line. */
-export function flowEnds(flow: Flow): string {
-  const from = endPoint(flow.src_ip, flow.src_port);
-  return `${from} → ${endPoint(flow.dst_ip, flow.dst_port)} ${flow.protocol}`;
 }
 
 /** The state of a connection with its meaning. */

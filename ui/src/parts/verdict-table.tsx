@@ -3,7 +3,7 @@ import { useRef } from 'react';
 import { Link } from 'wouter';
 import type { Verdict } from '../api/verdicts.ts';
 import { ShareBar } from '../charts/share-bar.tsx';
-import { flowEnds } from '../format/flow.ts';
+import { endPoint } from '../format/flow.ts';
 import { attackName, isThreat, rankingProbability } from '../format/decision.ts';
 import { formatContribution, formatProbability, formatValue } from '../format/numbers.ts';
 import { verdictHref } from '../layout/addresses.ts';
@@ -91,8 +91,13 @@ function SourceCell({ verdict }: { verdict: Verdict }) {
   if (flow !== null) {
     return (
       <>
-        <span className="flow-ends">{flowEnds(flow)}</span>
-        {flow.stage === 'early' && <span className="badge tone-busy">early</span>}
+        <span className="flow-end">
+          {endPoint(flow.src_ip, flow.src_port)}
+          {flow.stage === 'early' && <span className="badge tone-busy">early</span>}
+        </span>
+        <span className="flow-end">
+          → {endPoint(flow.dst_ip, flow.dst_port)} {flow.protocol}
+        </span>
       </>
     );
   }
