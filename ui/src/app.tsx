@@ -6,6 +6,7 @@ import { ModelPage } from './pages/model-page.tsx';
 import { ModelsPage } from './pages/models-page.tsx';
 import { NotFoundPage } from './pages/not-found-page.tsx';
 import { OverviewPage } from './pages/overview-page.tsx';
+import { SourcesPage } from './pages/sources-page.tsx';
 import { UploadPage } from './pages/upload-page.tsx';
 import { VerdictPage } from './pages/verdict-page.tsx';
 import { VerdictsPage } from './pages/verdicts-page.tsx';
@@ -20,6 +21,7 @@ export function App() {
         <Route path="/batches/:id">{({ id }) => <BatchPage key={id} id={id} />}</Route>
         <Route path="/verdicts" component={VerdictsPage} />
         <Route path="/verdicts/:id">{({ id }) => <VerdictPage key={id} id={id} />}</Route>
+        <Route path="/sources" component={SourcesPage} />
         <Route path="/models" component={ModelsPage} />
         <Route path="/models/:id">{({ id }) => <ModelPage key={id} id={id} />}</Route>
         <Route component={NotFoundPage} />

@@ -17,7 +17,16 @@ export async function getJson<T>(
   decoder: Decoder<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const { status, body } = await request(path, signal);
+  return decodeSuccess(await request(path, { signal }), decoder);
+}
+
+/** Changes what is at a path below `/api/v1`; refusals are thrown as by `getJson`. */
+export async function patchJson<T>(path: string, change: unknown, decoder: Decoder<T>): Promise<T> {
+  const answer = await request(path, { method: 'PATCH', body: JSON.stringify(change) });
+  return decodeSuccess(answer, decoder);
+}
+
+function decodeSuccess<T>({ status, body }: Answer, decoder: Decoder<T>): T {
   if (status < 200 || status >= 300) throw new ApiError(status, detailOf(body, status));
   return decoder(body, 'answer');
 }
@@ -28,7 +37,7 @@ export async function getJsonOfAnyStatus<T>(
   decoder: Decoder<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const { status, body } = await request(path, signal);
+  const { status, body } = await request(path, { signal });
   try {
     return decoder(body, 'answer');
   } catch (error) {
@@ -37,14 +46,27 @@ export async function getJsonOfAnyStatus<T>(
   }
 }
 
-async function request(
-  path: string,
-  signal?: AbortSignal,
-): Promise<{ status: number; body: unknown }> {
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+interface Request {
+  readonly method?: 'PATCH';
+  readonly body?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+async function request(path: string, { method, body, signal }: Request): Promise<Answer> {
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}`, {
-      headers: { accept: 'application/json' },
+      headers: {
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(method ? { method } : {}),
+      ...(body === undefined ? {} : { body }),
       ...(signal ? { signal } : {}),
     });
   } catch (error) {

@@ -2,6 +2,7 @@ import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { fetchHealth } from './health.ts';
 import { fetchModels, fetchTrainingReport } from './models.ts';
 import { fetchStats, fetchStoredPrediction, fetchTimeline } from './predictions.ts';
+import { fetchSources } from './sources.ts';
 import { fetchBatches, fetchBatchReport, fetchJob, fetchJobs, type Job } from './uploads.ts';
 import { fetchExplanation, fetchVerdicts, type VerdictFilter } from './verdicts.ts';
 
@@ -102,6 +103,12 @@ export const trainingReportQuery = (id: string) =>
     queryFn: ({ signal }) => fetchTrainingReport(id, signal),
     staleTime: Infinity,
   });
+
+export const sourcesQuery = queryOptions({
+  queryKey: ['sources'],
+  queryFn: ({ signal }) => fetchSources(signal),
+  refetchInterval: LIVE_MILLIS,
+});
 
 export const healthQuery = queryOptions({
   queryKey: ['health'],
