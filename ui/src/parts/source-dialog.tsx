@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef } from 'react';
+import { useId, useLayoutEffect, useRef } from 'react';
 import type { Question } from './source-words.ts';
 
 interface Props {
@@ -13,10 +13,10 @@ export function SourceDialog({ question, note, confirm, close }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
 
-  useEffect(() => {
+  // Before the paint, and before the element is gone: closing gives the focus back.
+  useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();
-    // Closing gives the focus back to what had it.
     return () => {
       element?.close();
     };
