@@ -164,9 +164,10 @@ describe('sources', () => {
   test('a source that is on is switched off only after a question', async () => {
     const { page, incidents, close } = await openPage(browser, server.address);
     // What a capture needs is not on every machine: its answers are written here.
+    const list = await (await page.request.get('/api/v1/config/sources')).json();
     let isEnabled = true;
     const sent = [];
-    const answer = (list) => {
+    const answer = () => {
       const [capture, ...others] = list;
       const state = {
         ...capture.state,
@@ -178,15 +179,11 @@ describe('sources', () => {
       };
       return [{ ...capture, is_enabled: isEnabled, state }, ...others];
     };
-    await page.route('**/api/v1/config/sources', async (route) => {
-      const response = await route.fetch();
-      await route.fulfill({ json: answer(await response.json()) });
-    });
+    await page.route('**/api/v1/config/sources', (route) => route.fulfill({ json: answer() }));
     await page.route('**/api/v1/config/sources/packet_capture', async (route) => {
       sent.push(route.request().postDataJSON());
       isEnabled = sent.at(-1).is_enabled;
-      const response = await page.request.get('/api/v1/config/sources');
-      await route.fulfill({ json: answer(await response.json())[0] });
+      await route.fulfill({ json: answer()[0] });
     });
     await page.goto('/sources');
     const capture = card(page, 'Packet capture');
@@ -208,6 +205,7 @@ describe('sources', () => {
       { is_enabled: true, config_params: { promiscuous: true } },
       { is_enabled: false },
     ]);
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
     assert.deepEqual(incidents, []);
     await close();
   });
@@ -224,6 +222,7 @@ describe('sources', () => {
     );
     await page.goto('/sources');
     await page.locator('.error-detail', { hasText: detail }).waitFor();
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
     assert.deepEqual(incidents, []);
     await close();
   });

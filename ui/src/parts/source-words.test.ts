@@ -36,7 +36,7 @@ test('a refusal says what was not done, and why where the status tells', () => {
     'The settings were not saved: a value cannot be used',
   );
   expect(refusalTitle('on', new ApiError(400, ''))).toBe(
-    'It was not switched on: the server does not know what was asked for',
+    'It was not switched on: the server cannot use these settings',
   );
   expect(refusalTitle('off', new ApiError(0, ''))).toBe('It was not switched off');
   expect(refusalTitle('off', new Error('x'))).toBe('It was not switched off');

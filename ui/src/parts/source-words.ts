@@ -103,7 +103,7 @@ export function refusalTitle(step: Step, error: Error): string {
 }
 
 const REASONS: Readonly<Record<number, string>> = {
-  400: 'the server does not know what was asked for',
+  400: 'the server cannot use these settings',
   404: 'the server has no such source',
   409: 'it cannot be started now',
   422: 'a value cannot be used',
