@@ -99,6 +99,7 @@ describe('sources', () => {
     await form.getByLabel('Filter').fill('tcp');
     await field.press('Enter');
     await page.getByText('The settings are saved.').waitFor();
+    assert.equal(await save.isDisabled(), true, 'there is nothing left to save');
     assert.equal(await form.getByRole('alert').count(), 0);
     await page.reload();
     await form.waitFor();
@@ -251,7 +252,7 @@ describe('sources', () => {
   }
 
   test('the page does not scroll sideways on a narrow screen', async () => {
-    const { page, incidents, close } = await openSources({ width: 390 });
+    const { page, incidents, close } = await openSources({ width: 360 });
     const excess = await page.evaluate(
       () => document.documentElement.scrollWidth - window.innerWidth,
     );

@@ -59,6 +59,8 @@ export function SourceCard({ source }: { source: Source }) {
   };
 
   const step = change.variables?.step;
+  // A later change, by whomever, makes the words on ours stale.
+  const isLatest = change.isSuccess && change.data.updated_at === source.updated_at;
   const error =
     change.error === null || step === undefined ? null : (
       <div id={`${id}-error`}>
@@ -111,7 +113,7 @@ export function SourceCard({ source }: { source: Source }) {
       <SourceFigures state={source.state} />
       <p className="source-progress" role="status">
         {change.isPending && step !== undefined && doingWords(step)}
-        {change.isSuccess && step !== undefined && doneWords(step)}
+        {isLatest && step !== undefined && doneWords(step)}
       </p>
       {name === PACKET_CAPTURE ? (
         <SourceForm

@@ -53,13 +53,14 @@ export function SourceForm(props: Props) {
         ))}
       </div>
       <div className="actions">
-        <button type="submit" className="button primary" disabled={!isChanged}>
+        {/* A disabled button would lose the focus that it has after saving. */}
+        <button type="submit" className="button primary" aria-disabled={!isChanged}>
           {isEnabled ? 'Apply settings' : 'Save settings'}
         </button>
         <button
           type="button"
           className="button"
-          disabled={Object.keys(draft).length === 0}
+          aria-disabled={Object.keys(draft).length === 0}
           onClick={() => {
             edit({});
           }}
