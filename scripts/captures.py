@@ -41,6 +41,26 @@ GOALS = {
 }
 
 
+MISSES = """
+## What is missed, and why
+
+- **One connection of an exploit, a tunnel, a command channel or lateral movement** looks like others by
+  its headers, sizes and times; what makes it an attack is its content, which is not looked at. Of most
+  such captures nothing is flagged.
+- **SSH guesses at a human pace** (`zeek__sshguess.pcap`): each connection is that of somebody who
+  mistypes a password three times. Only their repetition every few seconds tells, and the window of
+  KDD'99 that counts connections to one host is two seconds long. The same holds for the 16 parallel
+  guessers of `Stratosphere__malicious-ssh-bruteforce.pcap`, which ask port 902: a burst of short
+  sessions to one service is what administration looks like too.
+- **A flood that is forged at both ends** (`pcaps__dosattack.pcap`): a hundred SYNs, each from another
+  source to another destination. No two share a host; it is flagged once the window of one service has
+  filled with attempts, which is near its end.
+- **A scan for IP protocols** (`pcaps__IP_PROTOCOL_SCAN.pcap`): CICFlowMeter knows five protocols and
+  takes all others between two hosts for one flow, so that 508 packets make nine flows.
+- **Two datagrams** (`pcaps__UDP_Echo7_Chargen19_DoS.pcap`) are no flood.
+"""
+
+
 def manifest():
     with open(DATA / "MANIFEST.tsv", encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
@@ -107,6 +127,7 @@ def main():
         for capture in captures:
             flows, flagged = found[capture]
             print(f"| {name}: `{capture}` | {flows} | {flagged} | {share(flagged, flows)} |")
+    print(MISSES.rstrip())
 
 
 if __name__ == "__main__":

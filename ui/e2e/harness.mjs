@@ -63,6 +63,19 @@ export function demoCsv({ rows, seed }) {
   }
 }
 
+/** Generated traffic with a scan in it, as the bytes of a capture. */
+export function demoCapture({ seed }) {
+  const folder = mkdtempSync(join(tmpdir(), 'tripline-pcap-'));
+  try {
+    const file = join(folder, 'demo.pcap');
+    const plan = ['--seed', `${seed}`, '--seconds', '20', '--attack', 'portscan@1+1x0.2'];
+    execFileSync(BINARY, ['generate', '-o', file, ...plan], { stdio: 'ignore' });
+    return readFileSync(file);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 export function launchBrowser() {
   const asRoot = process.getuid?.() === 0;
   return chromium.launch({
@@ -120,12 +133,12 @@ export async function openPage(browser, address, { width = 1280, height = 900, s
   return { page, incidents, close: () => context.close() };
 }
 
-/** Sends text as a file through the upload page. */
-export async function upload(page, name, text) {
+/** Sends text or bytes as a file through the upload page. */
+export async function upload(page, name, content) {
   await page.goto('/upload');
   await page
     .locator('input[type=file]')
-    .setInputFiles({ name, mimeType: 'text/csv', buffer: Buffer.from(text) });
+    .setInputFiles({ name, mimeType: 'application/octet-stream', buffer: Buffer.from(content) });
 }
 
 /** Uploads and waits for the report; returns the address of its page. */

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tripline_forest::fast::Scratch;
@@ -14,6 +15,10 @@ pub struct Scorer {
     pipeline: Pipeline,
     reasons: usize,
     explained: Explained,
+    /// Whether most rows of the last chunk were threats: then explaining all at once costs less
+    /// than measuring all and explaining most. It changes no number.
+    expects_threats: bool,
+    memory: Option<Memory>,
     detector: Option<Workspace>,
     classifier: Option<Workspace>,
     namer: Option<Workspace>,
@@ -27,6 +32,28 @@ pub enum Explained {
     All,
     /// Those of threats: what is ordinary costs less, and can still be explained when somebody asks.
     Threats,
+}
+
+/// Rows that are looked up together.
+const REMEMBERED_ROWS: usize = 1024;
+/// Verdicts that are remembered; then all are forgotten.
+const MAX_REMEMBERED: usize = 4096;
+
+/// Verdicts by what the trees see of their rows.
+#[derive(Debug, Default)]
+struct Memory {
+    places: HashMap<Box<[u32]>, usize>,
+    verdicts: Vec<Verdict>,
+    codes: Vec<u32>,
+}
+
+impl Memory {
+    fn make_room(&mut self) {
+        if self.verdicts.len() + REMEMBERED_ROWS > MAX_REMEMBERED {
+            self.places.clear();
+            self.verdicts.clear();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -124,7 +151,17 @@ impl Scorer {
             pipeline,
             reasons,
             explained: Explained::All,
+            expects_threats: false,
+            memory: None,
         }
+    }
+
+    /// Remembers verdicts: a row that no tree can tell from an earlier one gets the same. It changes
+    /// no verdict and is worth it where many rows are alike, as in scans and floods.
+    #[must_use]
+    pub fn remembering(mut self) -> Self {
+        self.memory = Some(Memory::default());
+        self
     }
 
     /// Chooses which verdicts come with reasons.
@@ -149,6 +186,15 @@ impl Scorer {
     pub fn judge_rows(&mut self, values: &[f64]) -> Vec<Verdict> {
         let width = self.pipeline.schema().len();
         debug_assert_eq!(values.len() % width, 0);
+        if let Some(mut memory) = self.memory.take() {
+            let verdicts = self.judge_remembering(width, values, &mut memory);
+            self.memory = Some(memory);
+            return verdicts;
+        }
+        self.judge_all(width, values)
+    }
+
+    fn judge_all(&mut self, width: usize, values: &[f64]) -> Vec<Verdict> {
         let mut verdicts = vec![Verdict::default(); values.len() / width];
         let chunks = values.chunks(CHUNK_ROWS * width);
         for (values, verdicts) in chunks.zip(verdicts.chunks_mut(CHUNK_ROWS)) {
@@ -157,11 +203,53 @@ impl Scorer {
         verdicts
     }
 
+    fn judge_remembering(
+        &mut self,
+        width: usize,
+        values: &[f64],
+        memory: &mut Memory,
+    ) -> Vec<Verdict> {
+        let mut verdicts = Vec::with_capacity(values.len() / width);
+        for values in values.chunks(REMEMBERED_ROWS * width) {
+            memory.make_room();
+            let mut fresh = Vec::new();
+            let mut next = memory.verdicts.len();
+            let mut places = Vec::with_capacity(values.len() / width);
+            for row in values.chunks(width) {
+                self.encode(row, memory);
+                if let Some(place) = memory.places.get(memory.codes.as_slice()) {
+                    places.push(*place);
+                    continue;
+                }
+                memory.places.insert(memory.codes.as_slice().into(), next);
+                fresh.extend_from_slice(row);
+                places.push(next);
+                next += 1;
+            }
+            memory.verdicts.extend(self.judge_all(width, &fresh));
+            let known = &memory.verdicts;
+            verdicts.extend(places.into_iter().map(|place| known[place].clone()));
+        }
+        verdicts
+    }
+
+    /// What the trees of all models see of a row.
+    fn encode(&mut self, values: &[f64], memory: &mut Memory) {
+        memory.codes.clear();
+        let models = [&mut self.detector, &mut self.classifier, &mut self.namer];
+        for workspace in models.into_iter().flatten() {
+            workspace.model.project(values, &mut workspace.row);
+            let compiled = workspace.model.compiled();
+            compiled.encode(&workspace.row, &mut memory.codes);
+        }
+    }
+
     fn judge_chunk(&mut self, width: usize, values: &[f64], verdicts: &mut [Verdict]) {
         let mut suspects: Vec<usize> = (0..verdicts.len()).collect();
         if let Some(detector) = &mut self.detector {
             detector.load(values.chunks(width));
-            let explains = self.reasons > 0 && self.explained == Explained::All;
+            let explains =
+                self.reasons > 0 && (self.explained == Explained::All || self.expects_threats);
             if explains {
                 detector.explain(0, &suspects);
             } else {
@@ -175,11 +263,12 @@ impl Scorer {
                     probability,
                     is_threat: probability >= detector.model.threshold(),
                 });
-                if explains {
+                if explains && (self.explained == Explained::All || verdict.is_threat()) {
                     verdict.reasons = detector.strongest(position, Stage::Detector, self.reasons);
                 }
             }
             suspects.retain(|row| verdicts[*row].is_threat());
+            self.expects_threats = suspects.len() * 2 > verdicts.len();
             if self.reasons > 0 && !explains {
                 detector.explain(0, &suspects);
                 for (position, row) in suspects.iter().enumerate() {

@@ -10,7 +10,7 @@ use std::{path::Path, sync::Arc};
 
 use proptest::prelude::*;
 use tripline_detect::{
-    DetectError, Explanation, Model, ModelBundle, ModelSet, Role, Scorer, Stage,
+    DetectError, Explained, Explanation, Model, ModelBundle, ModelSet, Role, Scorer, Stage,
 };
 use tripline_features::{CsvLimits, CsvRows, RowBatch, nsl_kdd, synthetic};
 
@@ -232,5 +232,39 @@ fn rows_are_judged_alike_alone_and_together() {
         assert_eq!(&scorer.judge(row), verdict);
         // And again, from memory.
         assert_eq!(&scorer.judge(row), verdict);
+    }
+}
+
+#[test]
+fn remembering_changes_no_verdict_and_ordinary_rows_may_go_without_reasons() {
+    let pipeline = set(&[
+        "nsl-kdd-detector-full",
+        "nsl-kdd-classifier-full",
+        "nsl-kdd-namer-full",
+    ])
+    .pipeline_for(nsl_kdd(), &vec![true; nsl_kdd().len()])
+    .unwrap();
+    let batch = generated(700);
+    // More rows than are remembered, most of them again and again.
+    let values = batch.values.repeat(9);
+    let all = Scorer::new(pipeline.clone(), 5).judge_rows(&values);
+    let remembering = Scorer::new(pipeline.clone(), 5)
+        .remembering()
+        .judge_rows(&values);
+    assert_eq!(remembering, all);
+    let threats_only = Scorer::new(pipeline, 5)
+        .explaining(Explained::Threats)
+        .remembering()
+        .judge_rows(&values);
+    for (verdict, whole) in threats_only.iter().zip(&all) {
+        assert_eq!(
+            (verdict.threat, verdict.attack),
+            (whole.threat, whole.attack)
+        );
+        if whole.is_threat() {
+            assert_eq!(verdict.reasons, whole.reasons);
+        } else {
+            assert!(verdict.reasons.is_empty());
+        }
     }
 }

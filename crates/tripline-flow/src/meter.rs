@@ -153,7 +153,12 @@ pub struct Meter {
     ticks: Vec<Tick>,
     keys: Vec<FlowKey>,
     told: Vec<Vec<Event>>,
+    /// What is left to end, the first to end last; `None` while nothing ends.
+    ending: Option<Vec<Ending>>,
 }
+
+/// An entry of a table that is to end: first packet of its flow, table and place.
+type Ending = (u64, u32, u32);
 
 /// Before this packet of a batch it became a new second.
 #[derive(Debug, Clone, Copy)]
@@ -177,6 +182,7 @@ impl Meter {
             ticks: Vec::new(),
             keys: Vec::new(),
             told: (0..PARTITIONS).map(|_| Vec::new()).collect(),
+            ending: None,
         }
     }
 
@@ -280,10 +286,32 @@ impl Meter {
     /// Ends everything that goes on: first the connections, in the order in which they would have
     /// been given up, then the flows, in the order of their first packets.
     pub fn finish(&mut self, events: &mut Vec<Event>) {
+        while self.finish_part(usize::MAX, events) {}
+    }
+
+    /// The same in parts of so many flows, so that a full table need not stand in memory a second
+    /// time; true while there is more to end.
+    pub fn finish_part(&mut self, flows: usize, events: &mut Vec<Event>) -> bool {
+        let mut left = match self.ending.take() {
+            Some(left) => left,
+            None => self.begin_ending(events),
+        };
+        let start = left.len().saturating_sub(flows.max(1));
+        for (sequence, table, place) in left.drain(start..).rev() {
+            if let Some(table) = self.tables.get_mut(table as usize) {
+                table.end(place, sequence, events);
+            }
+        }
+        let is_more = !left.is_empty();
+        self.ending = is_more.then_some(left);
+        is_more
+    }
+
+    /// Gives up every connection and lists what is to end, the last flow first.
+    fn begin_ending(&mut self, events: &mut Vec<Event>) -> Vec<Ending> {
         let start = events.len();
-        let sequence = self.sequence;
         for table in &mut self.tables {
-            table.end_connections(sequence, events);
+            table.end_connections(self.sequence, events);
         }
         if let Some(ended) = events.get_mut(start..) {
             ended.sort_by_key(|event| match &event.what {
@@ -291,11 +319,12 @@ impl Meter {
                 What::Young(..) | What::Ended(_) => i64::MAX,
             });
         }
-        self.tables
-            .par_iter_mut()
-            .zip(&mut self.told)
-            .for_each(|(table, told)| table.finish(told));
-        self.tell(events);
+        let mut left: Vec<Ending> = Vec::new();
+        for (table, number) in self.tables.iter().zip(0..) {
+            left.extend(table.places().map(|(first, place)| (first, number, place)));
+        }
+        left.sort_unstable_by_key(|ending| std::cmp::Reverse(*ending));
+        left
     }
 
     /// Puts what the partitions told in the order of the capture.

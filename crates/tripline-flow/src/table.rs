@@ -579,23 +579,24 @@ impl Table {
         }
     }
 
-    /// Ends everything, oldest flow first.
-    pub(crate) fn finish(&mut self, out: &mut Vec<Event>) {
-        let start = out.len();
-        while let Some(place) = self.recency.oldest() {
-            let at = place as usize;
-            let sequence = match &self.entries[at].body {
+    /// Every entry by its place, with the first packet of its flow.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.index.iter().map(|place| {
+            let first = match &self.entries[*place as usize].body {
                 Body::First { id, .. } => id.first_packet,
                 Body::Flow(flow) => flow.id.first_packet,
                 Body::Vacant | Body::Cut => u64::MAX,
             };
-            self.end_connection(at, sequence, out);
-            self.close(at, EndReason::CaptureEnd, Body::Vacant, sequence, out);
-            self.remove(place);
-        }
-        if let Some(ended) = out.get_mut(start..) {
-            ended.sort_by_key(|event| event.sequence);
-        }
+            (first, *place)
+        })
+    }
+
+    /// Ends an entry at the end of the capture.
+    pub(crate) fn end(&mut self, place: u32, sequence: u64, out: &mut Vec<Event>) {
+        let at = place as usize;
+        self.end_connection(at, sequence, out);
+        self.close(at, EndReason::CaptureEnd, Body::Vacant, sequence, out);
+        self.remove(place);
     }
 
     pub(crate) fn used_bytes(&self) -> usize {

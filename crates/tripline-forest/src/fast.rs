@@ -146,14 +146,16 @@ impl Compiled {
 
     /// Adds a row to those in `scratch`.
     pub fn push(&self, row: &[f64], scratch: &mut Scratch) {
-        debug_assert_eq!(row.len(), self.ensemble.width());
         scratch.rows.extend_from_slice(row);
-        scratch.codes.extend(
-            self.books
-                .iter()
-                .zip(row)
-                .map(|(book, value)| book.encode(*value)),
-        );
+        self.encode(row, &mut scratch.codes);
+    }
+
+    /// Appends a code for each value: rows of equal codes take the same way through every tree,
+    /// and so have equal margins and contributions.
+    pub fn encode(&self, row: &[f64], codes: &mut Vec<u32>) {
+        debug_assert_eq!(row.len(), self.ensemble.width());
+        let books = self.books.iter().zip(row);
+        codes.extend(books.map(|(book, value)| book.encode(*value)));
     }
 
     /// Writes the margins of all rows in `scratch`, `rows × outputs`.

@@ -11,7 +11,7 @@ use tripline_traffic::{AttackKind, AttackPlan, Label, Traffic, TrafficPlan};
 use tripline_wire::{DecodeOptions, Decoder, Frame, LinkType, Packet};
 
 use crate::live::EARLY;
-use crate::sensor::{JudgedFlow, Judges, Sensor, Stage};
+use crate::sensor::{JudgedFlow, Judges, Sensor, Stage, tell_all};
 
 /// What is generated to train on.
 #[derive(Debug, Clone, Copy)]
@@ -170,6 +170,7 @@ fn flows_of(plan: &TrafficPlan, take: &mut impl FnMut(&JudgedFlow, Label)) -> an
                 take(&judged, *label);
             }
         }
+        Ok(())
     };
     while let Some(packet) = traffic.next_packet() {
         let key = FlowKey {
@@ -188,13 +189,14 @@ fn flows_of(plan: &TrafficPlan, take: &mut impl FnMut(&JudgedFlow, Label)) -> an
         };
         packets.extend(decoder.decode(&frame));
         if packets.len() == BATCH {
-            sensor.observe(&packets, &mut flows);
+            sensor.observe(&packets);
             packets.clear();
-            hand_over(&mut flows, &labels);
+            tell_all(&mut sensor, &mut flows, |flows| hand_over(flows, &labels))?;
         }
     }
-    sensor.observe(&packets, &mut flows);
-    sensor.finish(&mut flows);
-    hand_over(&mut flows, &labels);
-    Ok(())
+    sensor.observe(&packets);
+    while sensor.finish_part() {
+        tell_all(&mut sensor, &mut flows, |flows| hand_over(flows, &labels))?;
+    }
+    tell_all(&mut sensor, &mut flows, |flows| hand_over(flows, &labels))
 }

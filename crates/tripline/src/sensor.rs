@@ -5,6 +5,7 @@ mod decision;
 mod judges;
 mod reading;
 
+use std::collections::VecDeque;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
@@ -19,6 +20,8 @@ pub(crate) use judges::{Judges, Opinion};
 
 /// Packets that go through the stages together.
 const BATCH_PACKETS: usize = 16 * 1024;
+/// Flows that are judged and told together: a batch of packets can end very many.
+const TOLD_FLOWS: usize = 4096;
 /// Batches that wait between reading and metering.
 const QUEUE: usize = 2;
 
@@ -87,6 +90,8 @@ pub(crate) struct Sensor {
     connections: Connections,
     judges: Judges,
     events: Vec<Event>,
+    /// What is still to be told.
+    pending: VecDeque<Event>,
 }
 
 /// Why a capture could not be judged to its end.
@@ -114,31 +119,27 @@ impl Sensor {
             connections: Connections::new(),
             judges,
             events: Vec::new(),
+            pending: VecDeque::new(),
         }
     }
 
-    /// Takes packets and appends the flows that are told because of them.
-    pub(crate) fn observe(&mut self, packets: &[Packet], out: &mut Vec<JudgedFlow>) {
-        let mut events = std::mem::take(&mut self.events);
-        self.meter.observe(packets, &mut events);
-        self.take(&mut events, out);
-        self.events = events;
+    /// Takes packets; what happened because of them is then told by [`tell`](Self::tell).
+    pub(crate) fn observe(&mut self, packets: &[Packet]) {
+        self.meter.observe(packets, &mut self.events);
+        self.pending.extend(self.events.drain(..));
     }
 
     /// Says how late it is when no packet does.
-    pub(crate) fn advance(&mut self, now_micros: i64, out: &mut Vec<JudgedFlow>) {
-        let mut events = std::mem::take(&mut self.events);
-        self.meter.advance(now_micros, &mut events);
-        self.take(&mut events, out);
-        self.events = events;
+    pub(crate) fn advance(&mut self, now_micros: i64) {
+        self.meter.advance(now_micros, &mut self.events);
+        self.pending.extend(self.events.drain(..));
     }
 
-    /// Ends every flow.
-    pub(crate) fn finish(&mut self, out: &mut Vec<JudgedFlow>) {
-        let mut events = std::mem::take(&mut self.events);
-        self.meter.finish(&mut events);
-        self.take(&mut events, out);
-        self.events = events;
+    /// Ends flows, the oldest first and a part of them at a time; true while there are more.
+    pub(crate) fn finish_part(&mut self) -> bool {
+        let is_more = self.meter.finish_part(TOLD_FLOWS, &mut self.events);
+        self.pending.extend(self.events.drain(..));
+        is_more
     }
 
     /// What became of packets and flows.
@@ -146,10 +147,14 @@ impl Sensor {
         self.meter.counts()
     }
 
-    /// Windows are counted in the order of events, the rest is done side by side.
-    fn take(&mut self, events: &mut Vec<Event>, out: &mut Vec<JudgedFlow>) {
-        let start = out.len();
-        for event in events.drain(..) {
+    /// Judges some of the flows that are to be told, in the place of those in `out`; true while
+    /// there are more. Windows are counted in the order of events, the rest is done side by side.
+    pub(crate) fn tell(&mut self, out: &mut Vec<JudgedFlow>) -> bool {
+        out.clear();
+        while out.len() < TOLD_FLOWS {
+            let Some(event) = self.pending.pop_front() else {
+                break;
+            };
             let (flow, stage) = match event.what {
                 What::Record(record) => {
                     self.connections.observe(&record);
@@ -181,9 +186,8 @@ impl Sensor {
                 opinions: Vec::new(),
             });
         }
-        if let Some(new) = out.get_mut(start..) {
-            self.judges.judge(new);
-        }
+        self.judges.judge(out);
+        !self.pending.is_empty()
     }
 }
 
@@ -210,12 +214,11 @@ pub(crate) fn run(
         } in batches
         {
             counts = read;
-            sensor.observe(&packets, &mut flows);
+            sensor.observe(&packets);
             counts.meter = sensor.counts();
             // A full return path only means that the next batch is a new one.
             let _ = give_back.try_send(packets);
-            outcome = receive(&mut flows, &counts);
-            flows.clear();
+            outcome = tell_all(&mut sensor, &mut flows, |flows| receive(flows, &counts));
             if outcome.is_err() {
                 // The end of the queue tells the reader.
                 break;
@@ -230,9 +233,28 @@ pub(crate) fn run(
     if let Ok(read) = &read {
         counts = read.clone();
     }
-    sensor.finish(&mut flows);
-    counts.meter = sensor.counts();
-    receive(&mut flows, &counts).map_err(SensorError::Receiver)?;
+    let mut is_more = true;
+    while is_more {
+        is_more = sensor.finish_part();
+        counts.meter = sensor.counts();
+        tell_all(&mut sensor, &mut flows, |flows| receive(flows, &counts))
+            .map_err(SensorError::Receiver)?;
+    }
     read?;
     Ok(counts)
+}
+
+/// Hands everything over that is to be told, and an empty part where nothing is.
+pub(crate) fn tell_all(
+    sensor: &mut Sensor,
+    flows: &mut Vec<JudgedFlow>,
+    mut receive: impl FnMut(&mut Vec<JudgedFlow>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    loop {
+        let is_more = sensor.tell(flows);
+        receive(flows)?;
+        if !is_more {
+            return Ok(());
+        }
+    }
 }

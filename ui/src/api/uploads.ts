@@ -95,6 +95,18 @@ const report = object({
   threats: optional(number, 0),
   attack_types: optional(dictionary(number), {}),
   seconds: optional(number, null),
+  capture: optional(
+    object({
+      frames: number,
+      packets: number,
+      flows: number,
+      not_decoded: optional(dictionary(number), {}),
+      cut_short: optional(number, 0),
+      evicted: optional(number, 0),
+      fragments: optional(object({ seen: number, orphans: number, overlapping: number }), null),
+    }),
+    null,
+  ),
   labelled: optional(
     object({
       rows: number,
@@ -105,6 +117,7 @@ const report = object({
   ),
 });
 export type BatchReport = Decoded<typeof report>;
+export type CaptureReport = NonNullable<BatchReport['capture']>;
 
 export function fetchJob(id: string, signal?: AbortSignal): Promise<Job> {
   return getJson(`/jobs/${encodeURIComponent(id)}`, job, signal);
@@ -127,11 +140,18 @@ export interface Upload {
   abort(): void;
 }
 
+const CAPTURE_NAME = /\.(pcap|pcapng|cap)(\.(gz|zst))?$/i;
+
+/** Whether a file goes where captures go; the server decides by its content what it is. */
+export function isCaptureName(name: string): boolean {
+  return CAPTURE_NAME.test(name);
+}
+
 /**
  * Sends a file as a job. `fetch` cannot report how much of a body has left the
  * machine, so this is the one place that uses XMLHttpRequest.
  */
-export function uploadCsv(
+export function uploadFile(
   file: File,
   onSent: (sentBytes: number, ofBytes: number) => void,
 ): Upload {
@@ -166,7 +186,8 @@ export function uploadCsv(
       reject(new ApiError(0, 'The upload was cancelled.'));
     });
   });
-  request.open('POST', '/api/v1/upload/csv?mode=job');
+  const kind = isCaptureName(file.name) ? 'capture' : 'csv';
+  request.open('POST', `/api/v1/upload/${kind}?mode=job`);
   request.setRequestHeader('accept', 'application/json');
   request.send(body);
   return {

@@ -23,6 +23,44 @@ const featureValue: Decoder<FeatureValue> = (value, path) => {
   throw new ShapeError(path, 'feature value');
 };
 
+const flow = object({
+  flow_id: string,
+  community_id: string,
+  src_ip: string,
+  src_port: number,
+  dst_ip: string,
+  dst_port: number,
+  protocol: string,
+  service: optional(string, null),
+  connection: optional(string, null),
+  start: string,
+  duration_seconds: number,
+  end_reason: optional(string, null),
+  stage: string,
+  packets_forward: number,
+  packets_backward: number,
+  bytes_forward: number,
+  bytes_backward: number,
+});
+export type Flow = Decoded<typeof flow>;
+
+const moment = object({
+  offset_seconds: number,
+  direction: string,
+  payload_bytes: number,
+  flags: string,
+});
+export type Moment = Decoded<typeof moment>;
+
+const opinion = object({
+  schema: string,
+  probability: optional(number, null),
+  is_threat: boolean,
+  class: optional(string, null),
+  confidence: optional(number, null),
+});
+export type Opinion = Decoded<typeof opinion>;
+
 const verdict = object({
   id: nullable(string),
   created_at: nullable(string),
@@ -56,6 +94,7 @@ const verdict = object({
     null,
   ),
   label: optional(string, null),
+  flow: optional(flow, null),
   reasons: optional(
     array(object({ stage: string, feature: string, value: featureValue, contribution: number })),
     [],
@@ -97,6 +136,9 @@ const explanation = object({
   verdict,
   features: optional(array(feature), []),
   stages: optional(array(stage), []),
+  flow: optional(flow, null),
+  timeline: optional(array(moment), []),
+  opinions: optional(array(opinion), []),
 });
 export type Explanation = Decoded<typeof explanation>;
 

@@ -9,6 +9,7 @@ import { formatCount, formatSeconds, formatShare, NO_VALUE } from '../format/num
 import { verdictsHref } from '../layout/addresses.ts';
 import { Page } from '../layout/page.tsx';
 import { Answer, Empty, ErrorBox } from '../parts/answer.tsx';
+import { CapturePanel } from '../parts/capture-panel.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { JobProgress } from '../parts/job-progress.tsx';
 import { LabelComparison } from '../parts/label-comparison.tsx';
@@ -147,6 +148,7 @@ function Report({ report }: { report: BatchReport }) {
           <Reading report={report} />
         </Panel>
       </div>
+      {report.capture !== null && <CapturePanel capture={report.capture} />}
       {report.labelled !== null && <LabelComparison labelled={report.labelled} />}
       {report.rows_rejected > 0 && (
         <Panel

@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { batchesQuery, jobQuery, jobsQuery } from '../api/queries.ts';
-import { type Upload, uploadCsv } from '../api/uploads.ts';
+import { type Upload, uploadFile } from '../api/uploads.ts';
 import { formatBytes } from '../format/numbers.ts';
 import { batchHref } from '../layout/addresses.ts';
 import { Page } from '../layout/page.tsx';
@@ -33,7 +33,7 @@ export function UploadPage() {
 
   const send = (file: File): void => {
     setStep({ kind: 'sending', file, sent: 0, of: file.size });
-    const upload = uploadCsv(file, (sent, of) => {
+    const upload = uploadFile(file, (sent, of) => {
       setStep({ kind: 'sending', file, sent, of });
     });
     running.current = upload;
@@ -56,7 +56,7 @@ export function UploadPage() {
   return (
     <Page
       title="Upload"
-      intro="Score a CSV file of connection records. Each row gets a verdict with its reasons."
+      intro="Score a CSV file of connection records, or the flows of a packet capture. Each row and each flow gets a verdict with its reasons."
     >
       <Panel title="File">
         {step.kind === 'refused' && (
@@ -82,7 +82,19 @@ export function UploadPage() {
           />
         )}
       </Panel>
-      <Panel title="What the file should look like">
+      <Panel title="What a capture may be">
+        <ul className="plain-list">
+          <li>
+            pcap or pcapng (<code>.pcap</code>, <code>.pcapng</code>, <code>.cap</code>), plain or
+            compressed (<code>.gz</code>, <code>.zst</code>).
+          </li>
+          <li>
+            What cannot be decoded is counted by its cause; a capture that ends in the middle gives
+            the flows until there.
+          </li>
+        </ul>
+      </Panel>
+      <Panel title="What a CSV file should look like">
         <ul className="plain-list">
           <li>
             A header row names the columns; their order does not matter. NSL-KDD files may come

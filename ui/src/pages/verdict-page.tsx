@@ -9,6 +9,7 @@ import { batchHref } from '../layout/addresses.ts';
 import { Page } from '../layout/page.tsx';
 import { Answer, ErrorBox, Loading } from '../parts/answer.tsx';
 import { Facts } from '../parts/facts.tsx';
+import { FlowPanels } from '../parts/flow-panel.tsx';
 import { Panel } from '../parts/panel.tsx';
 import { Scroller } from '../parts/scroller.tsx';
 import { SeverityBadge } from '../parts/severity-badge.tsx';
@@ -23,6 +24,7 @@ export function VerdictPage({ id }: { id: string }) {
       {data !== undefined && (
         <>
           <DecisionPanel decision={data.verdict} facts={factsOf(data.verdict)} />
+          <FlowPanels explanation={data} />
           {data.stages.length === 0 && (
             <Panel title="Reasons">
               <p className="muted">The server sent no explanation for this verdict.</p>

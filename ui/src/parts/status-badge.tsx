@@ -3,6 +3,7 @@ const TONES: Readonly<Record<string, string>> = {
   running: 'busy',
   failed: 'bad',
   interrupted: 'warn',
+  retrying: 'warn',
 };
 
 /** State of a job or a batch. */

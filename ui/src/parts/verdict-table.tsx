@@ -3,6 +3,7 @@ import { useRef } from 'react';
 import { Link } from 'wouter';
 import type { Verdict } from '../api/verdicts.ts';
 import { ShareBar } from '../charts/share-bar.tsx';
+import { endPoint } from '../format/flow.ts';
 import { attackName, isThreat, rankingProbability } from '../format/decision.ts';
 import { formatContribution, formatProbability, formatValue } from '../format/numbers.ts';
 import { verdictHref } from '../layout/addresses.ts';
@@ -84,6 +85,30 @@ function Spacer({ height }: { height: number }) {
   );
 }
 
+/** Of a flow its ends, of a row of a file its number. */
+function SourceCell({ verdict }: { verdict: Verdict }) {
+  const { flow } = verdict;
+  if (flow !== null) {
+    return (
+      <>
+        <span className="flow-end">
+          {endPoint(flow.src_ip, flow.src_port)}
+          {flow.stage === 'early' && <span className="badge tone-busy">early</span>}
+        </span>
+        <span className="flow-end">
+          → {endPoint(flow.dst_ip, flow.dst_port)} {flow.protocol}
+        </span>
+      </>
+    );
+  }
+  return (
+    <>
+      {verdict.source.replaceAll('_', ' ')}
+      {verdict.row !== null && <span className="muted"> row {verdict.row}</span>}
+    </>
+  );
+}
+
 function VerdictRow({ verdict, index }: { verdict: Verdict; index: number }) {
   const probability = rankingProbability(verdict);
   const threat = isThreat(verdict);
@@ -122,8 +147,7 @@ function VerdictRow({ verdict, index }: { verdict: Verdict; index: number }) {
         )}
       </td>
       <td className="col-source">
-        {verdict.source.replaceAll('_', ' ')}
-        {verdict.row !== null && <span className="muted"> row {verdict.row}</span>}
+        <SourceCell verdict={verdict} />
       </td>
     </tr>
   );

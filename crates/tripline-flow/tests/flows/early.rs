@@ -60,13 +60,27 @@ fn a_flow_is_told_at_its_packets_and_when_its_connection_is_over() {
 fn a_flow_is_told_at_its_age_although_no_packet_comes() {
     let mut meter = Meter::new(early());
     let mut events = Vec::new();
-    meter.observe(&packets("0.0 10.0.0.1:5000 > 10.0.0.2:9 udp"), &mut events);
+    let exchange = packets(
+        "0.0 10.0.0.1:5000 > 10.0.0.2:9 udp
+         0.0 10.0.0.2:9 > 10.0.0.1:5000 udp",
+    );
+    meter.observe(&exchange, &mut events);
     meter.advance(9_000_000, &mut events);
     assert_eq!(young(&events), []);
     meter.advance(10_000_000, &mut events);
-    assert_eq!(young(&events), [(1, 1, Young::Seen)]);
+    assert_eq!(young(&events), [(2, 2, Young::Seen)]);
     meter.advance(70_000_000, &mut events);
-    assert_eq!(young(&events)[1..], [(1, 1, Young::Over)]);
+    assert_eq!(young(&events)[1..], [(2, 2, Young::Over)]);
+}
+
+#[test]
+fn a_datagram_without_an_answer_is_over_as_soon_as_an_attempt_is() {
+    let mut meter = Meter::new(early());
+    let mut events = Vec::new();
+    meter.observe(&packets("0.0 10.0.0.1:5000 > 10.0.0.2:9 udp"), &mut events);
+    meter.advance(10_000_000, &mut events);
+    assert_eq!(meter.counts().records, 1);
+    assert_eq!(young(&events), [(1, 1, Young::Over)]);
 }
 
 #[test]

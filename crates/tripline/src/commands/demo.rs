@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::Context;
 use tripline_features::synthetic;
+use tripline_traffic::{AttackKind, AttackPlan, PcapWriter, Traffic, TrafficPlan};
 
 use super::{
     client,
@@ -21,7 +22,10 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     }
     let folder = std::env::temp_dir().join(format!("tripline-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let files = demo_files(args, &folder)?;
+    let mut files = demo_files(args, &folder)?;
+    let capture = folder.join("generated-office.pcap");
+    write_capture(&capture, args.seed)?;
+    files.push(capture);
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let server = Server::start(&args.serve).await?;
@@ -88,6 +92,36 @@ fn write_generated(path: &Path, seed: u64, rows: usize) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
+/// Two minutes of an office network with some attacks, as packets.
+fn write_capture(path: &Path, seed: u64) -> anyhow::Result<()> {
+    const SECOND: i64 = 1_000_000;
+    let attack = |(turn, kind): (i64, AttackKind)| AttackPlan {
+        kind,
+        start_micros: (10 + turn * 20) * SECOND,
+        duration_micros: 10 * SECOND,
+        intensity: 0.1,
+    };
+    let attacks = [
+        AttackKind::PortScan,
+        AttackKind::SshPatator,
+        AttackKind::DosSlowloris,
+        AttackKind::FtpPatator,
+        AttackKind::WebSqlInjection,
+    ];
+    let plan = TrafficPlan {
+        attacks: (0..).zip(attacks).map(attack).collect(),
+        ..TrafficPlan::benign(seed, 120, 2.0)
+    };
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut pcap = PcapWriter::new(BufWriter::new(file))?;
+    let mut traffic = Traffic::new(&plan)?;
+    while let Some(packet) = traffic.next_packet() {
+        pcap.write(packet.time_micros, packet.frame)?;
+    }
+    pcap.finish()?;
+    Ok(())
+}
+
 /// Copies evenly spread rows of a file.
 fn copy_part(from: &Path, to: &Path, rows: usize, has_header: bool) -> anyhow::Result<()> {
     let lines: Vec<String> = BufReader::new(data::open(from)?)
@@ -114,14 +148,18 @@ fn upload_all(url: &str, files: &[PathBuf]) -> anyhow::Result<()> {
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         let file = std::fs::read(path)?;
-        let (accepted, _) = client::run_job(address, "/api/v1/upload/csv", &name, &file)?;
+        let is_capture = path.extension().is_some_and(|end| end == "pcap");
+        let way = if is_capture { "capture" } else { "csv" };
+        let (accepted, _) =
+            client::run_job(address, &format!("/api/v1/upload/{way}"), &name, &file)?;
         let report_url = accepted["report_url"].as_str().unwrap_or_default();
         let report = client::get(address, report_url)?;
         let count = |key: &str| report[key].as_u64().unwrap_or(0);
         writeln!(
             out,
-            "{name}: {} rows judged, {} threats, {} rejected",
+            "{name}: {} {} judged, {} threats, {} rejected",
             count("rows_scored"),
+            if is_capture { "flows" } else { "rows" },
             count("threats"),
             count("rows_rejected")
         )?;

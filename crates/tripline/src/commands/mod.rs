@@ -32,6 +32,7 @@ use tripline_detect::DetectError;
 use crate::{
     cli::{Cli, Command},
     ingest::IngestError,
+    sensor::SensorError,
 };
 
 /// Done, but some rows were rejected.
@@ -94,6 +95,9 @@ fn chain(error: &anyhow::Error) -> String {
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         if let Some(IngestError::Receiver(error)) = cause.downcast_ref::<IngestError>() {
+            return is_closed_pipe(error);
+        }
+        if let Some(SensorError::Receiver(error)) = cause.downcast_ref::<SensorError>() {
             return is_closed_pipe(error);
         }
         // Two libraries do not name it as their source.

@@ -14,7 +14,7 @@ use super::{
     interface::{self, InterfaceConfig},
     queue::{Ended, Queue, ReadCounts},
 };
-use crate::sensor::{JudgedFlow, Judges, Sensor, SensorConfig, SensorCounts};
+use crate::sensor::{JudgedFlow, Judges, Sensor, SensorConfig, SensorCounts, tell_all};
 
 /// How long packets are collected before they are metered.
 const TICK: Duration = Duration::from_millis(100);
@@ -165,8 +165,7 @@ impl Watch {
         let mut ended = loop {
             let (read, ended) = self.queue.take(&mut packets, TICK);
             if packets.is_empty() {
-                self.sensor
-                    .advance(clock().0.saturating_sub(MARGIN_MICROS), &mut flows);
+                self.sensor.advance(clock().0.saturating_sub(MARGIN_MICROS));
                 if self.was_up && last_check.elapsed() >= CHECK_INTERVAL {
                     last_check = Instant::now();
                     if let Some(reason) = interface::trouble(&self.name) {
@@ -175,13 +174,16 @@ impl Watch {
                     }
                 }
             } else {
-                self.sensor.observe(&packets, &mut flows);
+                self.sensor.observe(&packets);
                 packets.clear();
                 last_check = Instant::now();
             }
             self.count(&read);
-            outcome = outcome.and_then(|()| receive(&mut flows, &self.counts));
-            flows.clear();
+            outcome = outcome.and_then(|()| {
+                tell_all(&mut self.sensor, &mut flows, |flows| {
+                    receive(flows, &self.counts)
+                })
+            });
             if let Some(ended) = ended {
                 break ended;
             }
@@ -201,12 +203,19 @@ impl Watch {
         // The reason may be known before the thread has noticed; its last frames still count.
         if self.wait_for_thread() {
             let (read, _) = self.queue.take(&mut packets, Duration::ZERO);
-            self.sensor.observe(&packets, &mut flows);
+            self.sensor.observe(&packets);
             self.count(&read);
         }
-        self.sensor.finish(&mut flows);
-        self.counts.sensor.meter = self.sensor.counts();
-        outcome = outcome.and_then(|()| receive(&mut flows, &self.counts));
+        let mut is_more = true;
+        while is_more {
+            is_more = self.sensor.finish_part();
+            self.counts.sensor.meter = self.sensor.counts();
+            outcome = outcome.and_then(|()| {
+                tell_all(&mut self.sensor, &mut flows, |flows| {
+                    receive(flows, &self.counts)
+                })
+            });
+        }
         (self.counts, outcome.map(|()| ended))
     }
 

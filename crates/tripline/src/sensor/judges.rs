@@ -45,7 +45,9 @@ impl Judges {
             let scorers = pipelines.iter();
             scorers
                 .map(|pipeline| {
-                    Scorer::new(pipeline.clone(), reasons).explaining(Explained::Threats)
+                    Scorer::new(pipeline.clone(), reasons)
+                        .explaining(Explained::Threats)
+                        .remembering()
                 })
                 .collect()
         };

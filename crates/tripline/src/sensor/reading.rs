@@ -25,11 +25,16 @@ pub(super) fn read_all(
         packets.reserve(BATCH_PACKETS);
         // Frames without packets count too: a capture of nothing else must report progress.
         let mut is_end = false;
+        let mut failure = None;
         for _ in 0..BATCH_PACKETS {
-            match capture.next_frame()? {
-                Some(frame) => packets.extend(decoder.decode(&frame)),
-                None => {
+            match capture.next_frame() {
+                Ok(Some(frame)) => packets.extend(decoder.decode(&frame)),
+                Ok(None) => {
                     is_end = true;
+                    break;
+                }
+                Err(error) => {
+                    failure = Some(error);
                     break;
                 }
             }
@@ -46,7 +51,12 @@ pub(super) fn read_all(
             packets,
             counts: counts.clone(),
         };
-        if to_meter.send(batch).is_err() || is_end {
+        let is_unwanted = to_meter.send(batch).is_err();
+        // What came before the reading failed is metered all the same.
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        if is_unwanted || is_end {
             return Ok(counts);
         }
     }

@@ -148,7 +148,9 @@ fn check_timeline(explained: &Value) {
         ["direction", "flags", "offset_seconds", "payload_bytes"]
     );
     assert_eq!(timeline[0]["offset_seconds"], 0.0);
-    if flow["connection"] == "SF" && timeline[0]["flags"] == "S" {
+    // A host that talks to itself has one direction.
+    let is_local = flow["src_ip"] == flow["dst_ip"];
+    if flow["connection"] == "SF" && timeline[0]["flags"] == "S" && !is_local {
         let (first, second) = (&timeline[0], &timeline[1]);
         assert_eq!(
             (&first["direction"], &second["direction"], &second["flags"]),
@@ -222,7 +224,7 @@ async fn a_capture_that_ends_in_the_middle_gives_its_flows_and_the_cause() {
     let report = report_of(&api, "cut.pcap.zst", &packed[..packed.len() / 2]).await;
     assert_eq!(report["status"], "complete", "{report}");
     assert!(report["rows_scored"].as_u64().unwrap() > 0, "{report}");
-    assert_eq!(report["capture"]["not_decoded"], json!({ "bad_record": 1 }));
+    assert_eq!(report["capture"]["not_decoded"], json!({ "cut_off": 1 }));
 
     // A length that cannot be true: nothing behind it can be found.
     let mut wrong = capture.clone();

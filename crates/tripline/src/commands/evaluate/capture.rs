@@ -46,17 +46,6 @@ struct Row {
     told_early: u64,
     flagged_early: u64,
     flagged_of_told_early: u64,
-    #[serde(skip)]
-    seconds_to_alarm: Vec<f64>,
-    #[serde(skip)]
-    seconds_to_final_alarm: Vec<f64>,
-}
-
-/// What an early verdict said.
-#[derive(Debug, Clone, Copy)]
-struct Early {
-    is_threat: bool,
-    first_alarm_micros: Option<i64>,
 }
 
 impl Labels {
@@ -117,7 +106,8 @@ pub(super) fn run(args: &EvaluateArgs, labels: &Path) -> anyhow::Result<ExitCode
     let pipelines = judges.pipelines().to_vec();
     let config = capture::config(&args.meter);
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-    let mut early: HashMap<FlowId, Early> = HashMap::new();
+    // Whether the first early verdict on a flow was an alarm.
+    let mut early: HashMap<FlowId, bool> = HashMap::new();
     let mut unlabelled = 0_u64;
     sensor::run(capture::open(&args.file)?, config, judges, |judged, _| {
         for judged in judged.iter() {
@@ -141,7 +131,7 @@ pub(super) fn run(args: &EvaluateArgs, labels: &Path) -> anyhow::Result<ExitCode
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?;
     } else {
-        write!(out, "{}", markdown(&mut rows))?;
+        write!(out, "{}", markdown(&rows))?;
     }
     if unlabelled > 0 {
         writeln!(std::io::stderr(), "{unlabelled} flows have no label")?;
@@ -151,7 +141,7 @@ pub(super) fn run(args: &EvaluateArgs, labels: &Path) -> anyhow::Result<ExitCode
 
 fn take(
     rows: &mut BTreeMap<String, Row>,
-    early: &mut HashMap<FlowId, Early>,
+    early: &mut HashMap<FlowId, bool>,
     text: &str,
     judged: &JudgedFlow,
     report: &FlowReport<'_>,
@@ -159,13 +149,7 @@ fn take(
     let flow = &judged.flow;
     let is_threat = report.is_threat();
     if judged.stage != Stage::Final {
-        let told = early.entry(flow.id).or_insert(Early {
-            is_threat,
-            first_alarm_micros: None,
-        });
-        if is_threat && told.first_alarm_micros.is_none() {
-            told.first_alarm_micros = Some(flow.last_micros);
-        }
+        early.entry(flow.id).or_insert(is_threat);
         return;
     }
     let row = rows.entry(text.to_owned()).or_default();
@@ -176,33 +160,23 @@ fn take(
         .zip(report.class())
         .is_some_and(|(pipeline, class)| class_of_label(pipeline.schema(), text) == Some(class));
     row.right_class += u64::from(is_threat && is_right);
-    let seconds = |at: i64| at.saturating_sub(flow.start_micros) as f64 / 1e6;
-    let mut alarm = is_threat.then_some(flow.last_micros);
-    if let Some(alarm) = alarm {
-        row.seconds_to_final_alarm.push(seconds(alarm));
-    }
-    if let Some(told) = early.remove(&flow.id) {
+    if let Some(was_threat) = early.remove(&flow.id) {
         row.told_early += 1;
-        row.flagged_early += u64::from(told.is_threat);
+        row.flagged_early += u64::from(was_threat);
         row.flagged_of_told_early += u64::from(is_threat);
-        alarm = told.first_alarm_micros.or(alarm);
-    }
-    if let Some(alarm) = alarm {
-        row.seconds_to_alarm.push(seconds(alarm));
     }
 }
 
-fn markdown(rows: &mut BTreeMap<String, Row>) -> String {
+fn markdown(rows: &BTreeMap<String, Row>) -> String {
     let mut text = "| label | flows | flagged | right class | told early | of these flagged early \
-                    | of these flagged at the end | median seconds to the alarm | without early \
-                    verdicts |\n\
-                    | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+                    | of these flagged at the end |\n\
+                    | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
         .to_owned();
     let mut sums = BTreeMap::from([
         ("all attacks", Row::default()),
         ("all ordinary", Row::default()),
     ]);
-    for (label, row) in rows.iter() {
+    for (label, row) in rows {
         let sum = if label::is_benign(label) == Some(true) {
             "all ordinary"
         } else {
@@ -212,10 +186,10 @@ fn markdown(rows: &mut BTreeMap<String, Row>) -> String {
             sum.add(row);
         }
     }
-    for (label, row) in rows.iter_mut() {
+    for (label, row) in rows {
         text += &row.line(label);
     }
-    for (name, row) in &mut sums {
+    for (name, row) in &sums {
         text += &row.line(&format!("**{name}**"));
     }
     text
@@ -229,12 +203,9 @@ impl Row {
         self.told_early += other.told_early;
         self.flagged_early += other.flagged_early;
         self.flagged_of_told_early += other.flagged_of_told_early;
-        self.seconds_to_alarm.extend(&other.seconds_to_alarm);
-        self.seconds_to_final_alarm
-            .extend(&other.seconds_to_final_alarm);
     }
 
-    fn line(&mut self, label: &str) -> String {
+    fn line(&self, label: &str) -> String {
         let share = |part: u64, whole: u64| {
             if whole == 0 {
                 "–".to_owned()
@@ -243,22 +214,13 @@ impl Row {
             }
         };
         format!(
-            "| {label} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            "| {label} | {} | {} | {} | {} | {} | {} |\n",
             self.flows,
             share(self.flagged, self.flows),
             share(self.right_class, self.flagged),
             self.told_early,
             share(self.flagged_early, self.told_early),
             share(self.flagged_of_told_early, self.told_early),
-            median(&mut self.seconds_to_alarm),
-            median(&mut self.seconds_to_final_alarm),
         )
     }
-}
-
-fn median(values: &mut [f64]) -> String {
-    values.sort_by(f64::total_cmp);
-    values
-        .get(values.len() / 2)
-        .map_or_else(|| "–".to_owned(), |median| format!("{median:.2}"))
 }
