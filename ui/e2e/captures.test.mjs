@@ -1,4 +1,4 @@
-// The way of a capture: from the upload to the packets behind a verdict; and the sources.
+// The way of a capture: from the upload to the packets behind a verdict.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import {
@@ -63,40 +63,10 @@ describe('captures', () => {
     assert.deepEqual(tab.incidents, []);
   });
 
-  test('a source that cannot start says why, and stays off', async () => {
-    const { page } = tab;
-    await page.goto('/sources');
-    const panel = page.getByRole('region', { name: 'Packet capture' });
-    await panel.getByText('Parameters').click();
-    await panel.getByLabel('interface').fill('no-such-if0');
-    await panel.getByRole('button', { name: 'Save' }).click();
-    await page.waitForFunction(async () => {
-      const answer = await fetch('/api/v1/config/sources/packet_capture');
-      return (await answer.json()).config_params.interface === 'no-such-if0';
-    });
-    await panel.getByRole('button', { name: 'Turn on' }).first().click();
-    const dialog = panel.getByRole('dialog');
-    await dialog.getByText('will read from').waitFor();
-    await dialog.getByRole('button', { name: 'Turn on' }).click();
-    await panel.getByText('Packet capture was not changed').waitFor();
-    assert.match(await panel.locator('.error-detail').innerText(), /no-such-if0/);
-    await panel.getByRole('button', { name: 'Turn on' }).first().waitFor();
-
-    const kafka = page.getByRole('region', { name: 'Internal kafka' });
-    await kafka.getByRole('button', { name: 'Turn on' }).first().click();
-    await kafka.getByRole('dialog').getByRole('button', { name: 'Turn on' }).click();
-    await kafka.getByText('Internal kafka was not changed').waitFor();
-    assert.match(await kafka.locator('.error-detail').innerText(), /no Kafka connection/);
-    assert.deepEqual(tab.incidents, []);
-  });
-
   for (const scheme of ['light', 'dark']) {
     test(`axe finds nothing serious in the ${scheme} scheme`, async () => {
       const opened = await openPage(browser, server.address, { scheme });
       const { page } = opened;
-      await page.goto('/sources');
-      await page.getByRole('region', { name: 'Packet capture' }).waitFor();
-      assert.deepEqual(await seriousFindings(page), []);
       await page.goto('/verdicts?threats=1');
       await page.locator('.verdict-table a.row-link').first().click();
       await page.locator('.packet-timeline').waitFor();

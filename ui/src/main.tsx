@@ -11,6 +11,7 @@ import './styles/parts.css';
 import './styles/controls.css';
 import './styles/tables.css';
 import './styles/charts.css';
+import './styles/sources.css';
 
 const client = new QueryClient({
   defaultOptions: {

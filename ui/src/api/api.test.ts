@@ -37,7 +37,15 @@ function checkHealth(
 ): void {
   const state: Health = {
     status,
-    checks: { database: null, kafka: null, consumers: {}, models: {}, websocket: null, ...checks },
+    checks: {
+      database: null,
+      kafka: null,
+      consumers: {},
+      models: {},
+      sources: {},
+      websocket: null,
+      ...checks,
+    },
   };
   expect(healthProblems(state).map((item) => `${item.subject}: ${item.problem}`)).toEqual(expected);
 }
@@ -56,5 +64,15 @@ test('health problems name what is wrong and nothing that is fine', () => {
       },
     },
     ['Consumer external: degraded', 'Threat detector: no model is loaded'],
+  );
+  checkHealth(
+    {
+      sources: {
+        packet_capture: { status: 'retrying', message: 'v0 is down', enabled: true },
+        external_kafka: { status: 'running', message: null, enabled: true },
+        internal_kafka: { status: 'stopped', message: 'off', enabled: false },
+      },
+    },
+    ['Source packet_capture: retrying (v0 is down)'],
   );
 });

@@ -12,6 +12,12 @@ const modelCheck = object({
   model_type: optional(string, null),
 });
 
+const sourceCheck = object({
+  status: string,
+  message: optional(string, null),
+  enabled: optional(boolean, false),
+});
+
 const health = object({
   status: string,
   checks: optional(
@@ -20,6 +26,7 @@ const health = object({
       kafka: component,
       consumers: optional(dictionary(component), {}),
       models: optional(dictionary(optional(modelCheck, null)), {}),
+      sources: optional(dictionary(sourceCheck), {}),
       websocket: optional(object({ connections: optional(number, null) }), null),
     }),
     null,
@@ -48,7 +55,7 @@ const MODEL_NAMES: Readonly<Record<string, string>> = {
 /** What is wrong, in words an operator can act on; empty when all is well. */
 export function healthProblems(state: Health): HealthProblem[] {
   if (state.checks === null) return [];
-  const { database, kafka, consumers, models } = state.checks;
+  const { database, kafka, consumers, models, sources } = state.checks;
   const problems: HealthProblem[] = [];
   const note = (subject: string, check: Decoded<typeof component>): void => {
     if (check === null) return;
@@ -64,6 +71,11 @@ export function healthProblems(state: Health): HealthProblem[] {
     if (check?.loaded === false) {
       problems.push({ subject: MODEL_NAMES[name] ?? name, problem: 'no model is loaded' });
     }
+  }
+  for (const [name, check] of Object.entries(sources)) {
+    if (!check.enabled || check.status === 'running') continue;
+    const reason = check.message === null ? '' : ` (${check.message})`;
+    problems.push({ subject: `Source ${name}`, problem: `${check.status}${reason}` });
   }
   return problems;
 }

@@ -17,27 +17,16 @@ export async function getJson<T>(
   decoder: Decoder<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const { status, body } = await request(path, asking(signal));
-  if (status < 200 || status >= 300) throw new ApiError(status, detailOf(body, status));
-  return decoder(body, 'answer');
+  return decodeSuccess(await request(path, { signal }), decoder);
 }
 
-function asking(signal?: AbortSignal): RequestInit {
-  return { headers: { accept: 'application/json' }, ...(signal ? { signal } : {}) };
+/** Changes what is at a path below `/api/v1`; refusals are thrown as by `getJson`. */
+export async function patchJson<T>(path: string, change: unknown, decoder: Decoder<T>): Promise<T> {
+  const answer = await request(path, { method: 'PATCH', body: JSON.stringify(change) });
+  return decodeSuccess(answer, decoder);
 }
 
-/** Sends a body as JSON and reads the answer, or throws as `getJson` does. */
-export async function sendJson<T>(
-  method: 'PATCH' | 'POST',
-  path: string,
-  content: unknown,
-  decoder: Decoder<T>,
-): Promise<T> {
-  const { status, body } = await request(path, {
-    method,
-    body: JSON.stringify(content),
-    headers: { accept: 'application/json', 'content-type': 'application/json' },
-  });
+function decodeSuccess<T>({ status, body }: Answer, decoder: Decoder<T>): T {
   if (status < 200 || status >= 300) throw new ApiError(status, detailOf(body, status));
   return decoder(body, 'answer');
 }
@@ -48,7 +37,7 @@ export async function getJsonOfAnyStatus<T>(
   decoder: Decoder<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const { status, body } = await request(path, asking(signal));
+  const { status, body } = await request(path, { signal });
   try {
     return decoder(body, 'answer');
   } catch (error) {
@@ -57,13 +46,29 @@ export async function getJsonOfAnyStatus<T>(
   }
 }
 
-async function request(
-  path: string,
-  options: RequestInit,
-): Promise<{ status: number; body: unknown }> {
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+interface Request {
+  readonly method?: 'PATCH';
+  readonly body?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+async function request(path: string, { method, body, signal }: Request): Promise<Answer> {
   let response: Response;
   try {
-    response = await fetch(`/api/v1${path}`, options);
+    response = await fetch(`/api/v1${path}`, {
+      headers: {
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(method ? { method } : {}),
+      ...(body === undefined ? {} : { body }),
+      ...(signal ? { signal } : {}),
+    });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ApiError(0, 'The server does not answer. Check that Tripline is running.');

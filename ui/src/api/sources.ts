@@ -1,4 +1,4 @@
-import { getJson, sendJson } from './http.ts';
+import { getJson, patchJson } from './http.ts';
 import {
   array,
   boolean,
@@ -11,60 +11,45 @@ import {
   unknown,
 } from './shape.ts';
 
-const source = object({
+const count = optional(number, null);
+
+const sourceState = object({
+  status: string,
+  message: optional(string, null),
+  since: optional(string, null),
+  frames: count,
+  packets: count,
+  not_decoded: count,
+  flows: count,
+  verdicts: count,
+  dropped_kernel: count,
+  dropped_interface: count,
+  dropped_queue: count,
+});
+export type SourceState = Decoded<typeof sourceState>;
+
+/** Where rows come from by themselves, and how it is doing. */
+export const source = object({
   source_name: string,
   is_enabled: boolean,
-  description: optional(string, ''),
+  description: optional(string, null),
   config_params: dictionary(unknown),
-  state: object({
-    status: string,
-    message: optional(string, null),
-    since: optional(string, null),
-    frames: optional(number, 0),
-    packets: optional(number, 0),
-    not_decoded: optional(number, 0),
-    flows: optional(number, 0),
-    verdicts: optional(number, 0),
-    dropped_kernel: optional(number, 0),
-    dropped_interface: optional(number, 0),
-    dropped_queue: optional(number, 0),
-  }),
+  updated_at: optional(string, null),
+  state: sourceState,
 });
 export type Source = Decoded<typeof source>;
+
+/** Values that are not named stay as they are. */
+export interface SourceChange {
+  readonly is_enabled: boolean;
+  readonly config_params?: Readonly<Record<string, unknown>>;
+}
 
 export function fetchSources(signal?: AbortSignal): Promise<Source[]> {
   return getJson('/config/sources', array(source), signal);
 }
 
-/** Turns a source on or off, with the parameters that are given in place of its own. */
-export function changeSource(
-  name: string,
-  isEnabled: boolean,
-  params?: Readonly<Record<string, unknown>>,
-): Promise<Source> {
-  const body = { is_enabled: isEnabled, ...(params ? { config_params: params } : {}) };
-  return sendJson('PATCH', `/config/sources/${encodeURIComponent(name)}`, body, source);
-}
-
-/**
- * The parameters as they were typed, in the kinds that the source has: numbers where it holds
- * numbers, nothing where the field is empty. What is wrong with a value, the server says.
- */
-export function typedParams(
-  known: Readonly<Record<string, unknown>>,
-  typed: Readonly<Record<string, string | boolean>>,
-): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(typed).map(([name, value]) => [name, typedValue(known[name], value)]),
-  );
-}
-
-function typedValue(known: unknown, value: string | boolean): unknown {
-  if (typeof value === 'boolean') return value;
-  const text = value.trim();
-  if (typeof known === 'number') {
-    const number = Number(text);
-    return text === '' || Number.isNaN(number) ? text : number;
-  }
-  return text === '' ? null : text;
+/** The server answers when the source has started, or has stored what it had left. */
+export function changeSource(name: string, change: SourceChange): Promise<Source> {
+  return patchJson(`/config/sources/${encodeURIComponent(name)}`, change, source);
 }

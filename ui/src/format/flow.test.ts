@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { typedParams } from '../api/sources.ts';
 import { isCaptureName } from '../api/uploads.ts';
 import type { Moment } from '../api/verdicts.ts';
 import { layOutPackets } from '../charts/packet-timeline-geometry.ts';
@@ -55,17 +54,4 @@ test('one packet stands in the middle, and a clock that goes back draws nothing 
     expect(mark.x).toBeGreaterThanOrEqual(0);
     expect(mark.x).toBeLessThanOrEqual(1);
   }
-});
-
-test('parameters keep the kinds that the source has', () => {
-  const known = { interface: 'any', snaplen: 262_144, bpf: null, promiscuous: false };
-  const typed = { interface: 'eth0', snaplen: ' 96 ', bpf: '', promiscuous: true };
-  expect(typedParams(known, typed)).toEqual({
-    interface: 'eth0',
-    snaplen: 96,
-    bpf: null,
-    promiscuous: true,
-  });
-  // The server says what is wrong with it.
-  expect(typedParams(known, { snaplen: 'much' })).toEqual({ snaplen: 'much' });
 });

@@ -21,7 +21,7 @@ export const DESTINATIONS: readonly Destination[] = [
   {
     href: '/sources',
     name: 'Sources',
-    icon: 'M10 10v7M6 14a6 6 0 1 1 8 0M8 12a3 3 0 1 1 4 0',
+    icon: 'M10 10h.01M6.8 13.2a4.5 4.5 0 0 1 0-6.4m6.4 0a4.5 4.5 0 0 1 0 6.4M4.3 15.7a8 8 0 0 1 0-11.4m11.4 0a8 8 0 0 1 0 11.4',
   },
   {
     href: '/models',
