@@ -73,6 +73,30 @@ def packets_of(args):
     return int(re.search(r'"packets":(\d+)', text).group(1)), int(re.search(r'"flows":(\d+)', text).group(1))
 
 
+SHAPES = ["one-flow", "concurrent=10000", "concurrent=100000", "concurrent=1000000", "syns"]
+
+
+def shapes(args):
+    """What a packet costs in traffic that is hard on the table of flows."""
+    packets = 1_000_000
+    print(f"\n{packets:,} packets of each shape (`tripline generate --hostile SHAPE`), flows and both vectors;")
+    print("`syns` and a million concurrent flows do not fit the table of 128 MiB, which then makes room.\n")
+    print("| shape | CPU seconds per million packets | peak memory |")
+    print("| --- | ---: | ---: |")
+    with tempfile.TemporaryDirectory() as folder:
+        for shape in SHAPES:
+            capture = os.path.join(folder, "hostile.pcap")
+            subprocess.run(
+                [args.tripline, "generate", "--hostile", shape, "--packets", str(packets), "-o", capture],
+                check=True, stderr=subprocess.DEVNULL,
+            )
+            command = [args.tripline, "scan", "--top", "0", "--measure-only", capture]
+            runs = [measure(command) for _ in range(args.rounds)]
+            cpu = statistics.median(run[0] for run in runs)
+            memory = statistics.median(run[2] for run in runs)
+            print(f"| {shape} | {cpu / packets * 1e6:.2f} | {memory / 1024:.0f} MiB |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("capture")
@@ -89,12 +113,13 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             for name, command in {**ours(args), **peers(args, folder)}.items():
                 results.setdefault(name, []).append(measure(command))
+    size = os.path.getsize(args.capture)
+    print("# Packets beside other programs\n")
+    print("Printed by the commands in [`README.md`](README.md), on a virtual machine with 2 processors.\n")
+    print(f"{packets:,} packets, {flows:,} flows, {size / 1e6:.0f} MB; medians of {args.rounds} rounds, all in turn.\n")
     for missing, tool in (("nfpcapd", "nfpcapd"), ("argus", "argus"), ("suricata", "Suricata")):
         if not shutil.which(missing):
             print(f"Not measured, because it is not installed: {tool}.\n")
-
-    size = os.path.getsize(args.capture)
-    print(f"{packets:,} packets, {flows:,} flows, {size / 1e6:.0f} MB; medians of {args.rounds} rounds, all in turn.\n")
     print("| | CPU seconds per million packets | wall seconds | peak memory | CPU, relative to Tripline with verdicts |")
     print("| --- | ---: | ---: | ---: | ---: |")
     median = lambda name, part: statistics.median(run[part] for run in results[name])
@@ -105,6 +130,7 @@ def main():
             f"| {name} | {cpu / packets * 1e6:.2f} | {median(name, 1):.2f} | "
             f"{median(name, 2) / 1024:.0f} MiB | {cpu / base:.1f} × |"
         )
+    shapes(args)
 
 
 if __name__ == "__main__":

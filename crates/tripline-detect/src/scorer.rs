@@ -36,6 +36,8 @@ pub enum Explained {
 
 /// Rows that are looked up together.
 const REMEMBERED_ROWS: usize = 1024;
+/// Memory for what a worker remembers of one model's trees where whole verdicts are remembered too.
+const MEMO_BYTES_BESIDE_MEMORY: usize = 4 << 20;
 /// Verdicts that are remembered; then all are forgotten.
 const MAX_REMEMBERED: usize = 4096;
 
@@ -161,6 +163,14 @@ impl Scorer {
     #[must_use]
     pub fn remembering(mut self) -> Self {
         self.memory = Some(Memory::default());
+        // What the trees would remember of alike rows is remembered here as a whole.
+        let models = [&mut self.detector, &mut self.classifier, &mut self.namer];
+        for workspace in models.into_iter().flatten() {
+            workspace.scratch = workspace
+                .model
+                .compiled()
+                .scratch_within(MEMO_BYTES_BESIDE_MEMORY);
+        }
         self
     }
 

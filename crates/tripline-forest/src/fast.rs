@@ -130,9 +130,15 @@ impl Compiled {
 
     /// Memory for one worker.
     pub fn scratch(&self) -> Scratch {
-        let bytes = MEMO_BYTES
+        self.scratch_within(MEMO_BYTES)
+    }
+
+    /// Memory for one worker that remembers at most so many bytes about the trees. It changes no
+    /// number, only how often one is computed anew.
+    pub fn scratch_within(&self, memo_bytes: usize) -> Scratch {
+        let bytes = memo_bytes
             .checked_div(self.trees.len())
-            .unwrap_or(MEMO_BYTES);
+            .unwrap_or(memo_bytes);
         let memo =
             |tree: &Prepared| Memo::new(tree.features.len() + 1, bytes.min(MEMO_BYTES_PER_TREE));
         Scratch {
