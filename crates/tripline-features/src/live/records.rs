@@ -2,7 +2,7 @@
 //!
 //! A record knows less than the packets did. Each vector comes with the set of features that are
 //! known ([`KnownSet`]); all others are NaN. What is known by source and record is decided in one
-//! place ([`facts`](self::facts)), and a table of it is in `docs/flow-records.md`.
+//! place (`facts`), and a table of it is in `docs/flow-records.md`.
 //!
 //! - `nsl-kdd` follows KDD's rules: of S0, REJ, SH and OTH no bytes count, a TCP connection has a
 //!   duration only once a side has closed or reset it, a message of ICMP is a record. The windows
