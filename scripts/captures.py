@@ -104,9 +104,10 @@ def main():
     about = manifest()
     found = {}
     print("# What the models say about real captures\n")
-    print("Printed by `python3 scripts/captures.py`; the captures are those of the public test data, and no")
-    print("model was trained on them or chosen by them. *Flagged* counts flows at their end. *Why* names the")
-    print("features that most often stand among the three strongest reasons.\n")
+    print("Printed by `python3 scripts/captures.py`; the captures are those of the public test data. No model was")
+    print("trained on them, but they showed which kinds of ordinary traffic the generator lacked: this is no sealed")
+    print("test. *Flagged* counts flows at their end. *Why* names the features that most often stand among the")
+    print("three strongest reasons.\n")
     for kind in ("attack", "benign"):
         print(f"## {kind}\n")
         print("| capture | what it is | flows | flagged | share | as | why |")
