@@ -102,6 +102,26 @@ pub enum StoreError {
         /// What is accepted.
         expected: &'static str,
     },
+    /// Something is not as the caller expected it to be; nothing of the step was done.
+    #[error("{what} is {found}, expected {expected}")]
+    Conflict {
+        /// What it is about.
+        what: String,
+        /// How it is.
+        found: String,
+        /// How the caller expected it.
+        expected: String,
+    },
+    /// Bytes that are kept under their digest have another one now.
+    #[error("the bytes of {what} were altered: their SHA-256 is {found}, expected {expected}")]
+    Damaged {
+        /// Whose bytes.
+        what: String,
+        /// The digest they have.
+        found: String,
+        /// The digest they had.
+        expected: String,
+    },
     /// Anything else that the backend reports.
     #[error("database {path} failed")]
     Backend {

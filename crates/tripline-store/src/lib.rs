@@ -64,6 +64,7 @@ mod batch;
 mod error;
 mod filter;
 mod id;
+mod registry;
 mod retention;
 mod source;
 mod sqlite;
@@ -77,6 +78,11 @@ pub use self::{
     error::{BackendError, Result, StoreError},
     filter::{Cursor, Order, Page, ParseCursorError, VerdictFilter},
     id::{BatchId, MAX_SEQUENCE, ParseIdError, Stream, VerdictId},
+    registry::{
+        Backend, Committed, Label, LabelFilter, LabelId, LabelPage, LabelState, Message,
+        MessageState, Model, ModelEvent, ModelFilter, ModelId, ModelStage, ModelTexts, NewLabel,
+        NewModel, Origin, Record, Registry, Signature, Step, Task, Write,
+    },
     retention::{RetentionOutcome, RetentionPolicy},
     source::StoredSource,
     sqlite::{Durability, SqliteOptions, SqliteStore},
