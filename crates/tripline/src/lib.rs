@@ -32,4 +32,5 @@ mod live;
 pub mod model_files;
 mod output;
 mod records;
+pub mod registry;
 mod sensor;

@@ -23,7 +23,14 @@ pub struct BundleFile {
     pub modified: SystemTime,
     /// The model in it.
     pub model: Arc<Model>,
+    /// The file's content.
+    pub content: Vec<u8>,
+    /// The report of its training, where it lies beside it and speaks of the same version.
+    pub report: Option<String>,
 }
+
+/// Largest report that is read, in bytes.
+const MAX_REPORT_BYTES: u64 = 16 << 20;
 
 /// Reads one bundle. Its size is checked before its bytes are read.
 pub fn read(path: &Path) -> anyhow::Result<BundleFile> {
@@ -42,8 +49,22 @@ pub fn read(path: &Path) -> anyhow::Result<BundleFile> {
         path: path.to_owned(),
         bytes: metadata.len(),
         modified: metadata.modified().with_context(about)?,
+        report: report_of(path, &model),
         model: Arc::new(model),
+        content: bytes,
     })
+}
+
+/// A report of another version speaks of other trees.
+fn report_of(path: &Path, model: &Model) -> Option<String> {
+    let path = path.with_extension("report.json");
+    if std::fs::metadata(&path).ok()?.len() > MAX_REPORT_BYTES {
+        tracing::warn!(path = %path.display(), limit = MAX_REPORT_BYTES, "a report is too long and is left out");
+        return None;
+    }
+    let text = std::fs::read_to_string(&path).ok()?;
+    let report: serde_json::Value = serde_json::from_str(&text).ok()?;
+    (report["version"].as_str() == Some(model.manifest().version.as_str())).then_some(text)
 }
 
 /// Reads every bundle of a folder, in the order of their names. A folder that is not there has

@@ -5,7 +5,7 @@
 //! | the request cannot be understood, a file cannot be read | 400 |
 //! | another site's page sent it | 403 |
 //! | nothing has this name | 404 |
-//! | the identifier is taken, the models of a verdict are gone | 409 |
+//! | the identifier is taken, the models of a verdict are gone, something changed meanwhile | 409 |
 //! | more bytes than are accepted | 413 |
 //! | another content type than the one expected | 415 |
 //! | a parameter has a value outside its bounds | 422 |
@@ -95,6 +95,12 @@ impl ApiError {
         }
     }
 
+    /// The same error with another status, if it has this one.
+    pub(crate) fn with_status(self, from: StatusCode, to: StatusCode) -> Self {
+        let status = if self.status == from { to } else { self.status };
+        Self { status, ..self }
+    }
+
     /// Whether the request is at fault, rather than the server.
     pub(crate) fn is_bad_request(&self) -> bool {
         self.status == StatusCode::BAD_REQUEST
@@ -144,6 +150,10 @@ impl From<&StoreError> for ApiError {
                 "there is no space left in the database",
             ),
             StoreError::UnknownBatch { .. } => return Self::not_found("Batch not found"),
+            StoreError::Conflict { .. } | StoreError::Damaged { .. } => {
+                return Self::new(StatusCode::CONFLICT, error.to_string());
+            }
+            StoreError::Invalid { .. } => return Self::bad_request(error.to_string()),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal server error"),
         };
         answer.because(chain(error))

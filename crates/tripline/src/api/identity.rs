@@ -27,11 +27,6 @@ pub(crate) fn of_part(part: Part, verdict: VerdictId) -> Uuid {
     derived(&[tag, verdict.as_bytes()])
 }
 
-/// The identifier of a version of a model.
-pub(crate) fn of_model(name: &str, version: &str) -> Uuid {
-    derived(&[b"model", name.as_bytes(), version.as_bytes()])
-}
-
 /// A version 8 UUID of the first bytes of a hash.
 fn derived(parts: &[&[u8]]) -> Uuid {
     let mut hasher = Sha256::new();
@@ -57,6 +52,5 @@ mod tests {
         assert_eq!(threat, of_part(Part::Threat, verdict));
         assert_ne!(threat, of_part(Part::Attack, verdict));
         assert_eq!(threat.get_version_num(), 8);
-        assert_ne!(of_model("a", "bc"), of_model("ab", "c"));
     }
 }

@@ -48,7 +48,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use self::judge::{Judge, STORED_REASONS};
-pub use self::state::{AppConfig, AppState, ModelFile};
+pub use self::state::{AppConfig, AppState};
 
 /// Largest body of a request that is no upload.
 const MAX_BODY_BYTES: usize = 16 << 20;
@@ -146,8 +146,15 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(predictions::action_distribution))
         .routes(routes!(predictions::one))
         .routes(routes!(models::list))
-        .routes(routes!(models::one))
+        .routes(routes!(models::all_history))
+        .routes(routes!(models::one, models::change_texts, models::delete))
         .routes(routes!(models::report))
+        .routes(routes!(models::bundle))
+        .routes(routes!(models::history))
+        .routes(routes!(models::activate, models::reactivate))
+        .routes(routes!(models::deactivate))
+        .routes(routes!(models::roll_back))
+        .routes(routes!(models::stage))
         .routes(routes!(models::storage))
         .routes(routes!(models::supported_formats))
         .routes(routes!(models::profile))

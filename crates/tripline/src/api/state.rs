@@ -2,19 +2,18 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
-use tripline_detect::{Model, ModelSet};
-use tripline_store::{BatchId, NewStream, Progress, Source, Store, StoreError, Timestamp};
+use tripline_detect::ModelSet;
+use tripline_store::{Backend, BatchId, NewStream, Progress, Source, Store, StoreError, Timestamp};
 
 use super::{error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool, sources::Sources};
+use crate::registry::Models;
 
 /// Uploads that are judged at a time; each takes some 30 MB, whatever the size of its file. A
 /// capture counts as several of them, for its table of flows.
@@ -29,23 +28,8 @@ pub struct AppConfig {
     pub max_upload_bytes: u64,
     /// Threads that judge one upload.
     pub workers: usize,
-    /// Folder of the training reports, `<model>.report.json`.
-    pub reports_dir: PathBuf,
     /// Names under which this server may be asked, besides loopback names and addresses.
     pub allowed_hosts: Vec<String>,
-}
-
-/// A model with what is known of its file.
-#[derive(Debug, Clone)]
-pub struct ModelFile {
-    /// The model.
-    pub model: Arc<Model>,
-    /// Name of the file, without its folder.
-    pub path_name: String,
-    /// Size of the file.
-    pub bytes: u64,
-    /// When the file was written.
-    pub created_at: Timestamp,
 }
 
 /// What every request shares; clones are the same state.
@@ -54,9 +38,8 @@ pub struct AppState(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    store: Arc<dyn Store>,
-    models: Arc<ArcSwap<ModelSet>>,
-    model_files: Vec<ModelFile>,
+    store: Arc<dyn Backend>,
+    models: Arc<Models>,
     config: AppConfig,
     clock: fn() -> Timestamp,
     scorers: ScorerPool,
@@ -69,9 +52,8 @@ struct Shared {
 impl AppState {
     /// Opens the stream of single scores and starts the thread that writes it.
     pub fn new(
-        store: Arc<dyn Store>,
-        models: Arc<ArcSwap<ModelSet>>,
-        model_files: Vec<ModelFile>,
+        store: Arc<dyn Backend>,
+        models: Arc<Models>,
         config: AppConfig,
         clock: fn() -> Timestamp,
     ) -> anyhow::Result<Self> {
@@ -81,11 +63,10 @@ impl AppState {
             created_at: clock(),
         })?;
         let sources = Sources::open(&*store, clock())?;
-        let realtime = RealtimeWriter::start(Arc::clone(&store), stream)?;
+        let realtime = RealtimeWriter::start(store.clone(), stream)?;
         Ok(Self(Arc::new(Shared {
             store,
             models,
-            model_files,
             config,
             clock,
             scorers: ScorerPool::default(),
@@ -114,16 +95,17 @@ impl AppState {
 
     /// The store, for threads that outlive a request.
     pub(crate) fn shared_store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.0.store)
+        self.0.store.clone()
     }
 
     /// The models in use now.
     pub(crate) fn models(&self) -> Arc<ModelSet> {
-        self.0.models.load_full()
+        Arc::clone(self.0.models.serving().active())
     }
 
-    pub(crate) fn model_files(&self) -> &[ModelFile] {
-        &self.0.model_files
+    /// Every version, and which of them judge.
+    pub(crate) fn registry(&self) -> &Arc<Models> {
+        &self.0.models
     }
 
     pub(crate) fn scorers(&self) -> &ScorerPool {
@@ -139,7 +121,7 @@ impl AppState {
     }
 
     /// The store, for threads that may block.
-    pub(crate) fn store(&self) -> &dyn Store {
+    pub(crate) fn store(&self) -> &dyn Backend {
         &*self.0.store
     }
 
@@ -157,7 +139,7 @@ impl AppState {
     /// Asks the store.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+        question: impl FnOnce(&dyn Backend) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
         self.blocking(|state| question(state.store()).map_err(ApiError::from))
             .await

@@ -352,5 +352,5 @@ fn pipeline_of(
         .into_iter()
         .filter_map(|(role, model)| model.map(|m| (role, m.name.as_str(), m.version.as_str())))
         .collect();
-    state.models().pipeline_of(schema, &wanted)
+    state.registry().pipeline_of(schema, &wanted)
 }

@@ -1,16 +1,15 @@
 use std::{io::Write, net::IpAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use arc_swap::ArcSwap;
 use tokio::{net::TcpListener, time::MissedTickBehavior};
-use tripline_detect::ModelSet;
-use tripline_store::{RetentionPolicy, SqliteOptions, SqliteStore, Store};
+use tripline_store::{Backend, RetentionPolicy, SqliteOptions, SqliteStore, Store};
 
 use super::{chain, processors};
 use crate::{
-    api::{self, AppConfig, AppState, ModelFile},
+    api::{self, AppConfig, AppState},
     cli::ServeArgs,
     clock, model_files,
+    registry::Models,
 };
 
 /// Name of the database in the data folder.
@@ -63,21 +62,19 @@ impl Server {
         std::fs::create_dir_all(&args.data_dir)
             .with_context(|| format!("cannot make the data folder {}", args.data_dir.display()))?;
         let path = args.data_dir.join(DATABASE);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(
+        let store: Arc<dyn Backend> = Arc::new(SqliteStore::open(
             &path,
             &SqliteOptions::default(),
             clock::now(),
         )?);
-        let (models, files) = load_models(args)?;
+        let models = Arc::new(open_models(args, Arc::clone(&store))?);
         let config = AppConfig {
             full_list_rows: args.full_list_rows,
             max_upload_bytes: args.max_upload_bytes,
             workers: args.workers.unwrap_or_else(processors).max(1),
-            reports_dir: args.models.models_dir.clone(),
             allowed_hosts: args.allow_host.clone(),
         };
-        let models = Arc::new(ArcSwap::from_pointee(models));
-        let state = AppState::new(Arc::clone(&store), models, files, config, clock::now)?;
+        let state = AppState::new(Arc::clone(&store), models, config, clock::now)?;
         let listener = TcpListener::bind(args.listen)
             .await
             .with_context(|| format!("cannot listen on {}", args.listen))?;
@@ -87,7 +84,7 @@ impl Server {
             tokio::task::spawn_blocking(move || state.start_sources(interface.as_deref()))
                 .await??;
         }
-        spawn_checkpoints(Arc::clone(&store));
+        spawn_checkpoints(store.clone());
         spawn_retention(store, args);
         Ok(Self {
             url,
@@ -113,32 +110,17 @@ fn is_local(address: IpAddr) -> bool {
 
 /// A damaged bundle is logged and left out; the others serve. Health tells which roles lack a
 /// model.
-fn load_models(args: &ServeArgs) -> anyhow::Result<(ModelSet, Vec<ModelFile>)> {
+fn open_models(args: &ServeArgs, store: Arc<dyn Backend>) -> anyhow::Result<Models> {
     let folder = &args.models.models_dir;
     let (files, refused) = model_files::read_folder(folder)?;
     for error in &refused {
         tracing::error!(error = chain(error), "model bundle refused");
     }
-    if files.is_empty() {
+    let models = Models::open(store, &files, clock::now)?;
+    if models.serving().active().models().is_empty() {
         tracing::error!(folder = %folder.display(), "no model is loaded: nothing can be judged");
     }
-    let listed = files
-        .iter()
-        .map(|file| ModelFile {
-            model: Arc::clone(&file.model),
-            path_name: file
-                .path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default(),
-            bytes: file.bytes,
-            created_at: clock::from_system(file.modified),
-        })
-        .collect();
-    Ok((
-        ModelSet::new(files.into_iter().map(|file| file.model).collect())?,
-        listed,
-    ))
+    Ok(models)
 }
 
 fn spawn_checkpoints(store: Arc<dyn Store>) {

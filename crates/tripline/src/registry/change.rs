@@ -1,0 +1,266 @@
+//! Changes of stage: checked first, committed in one step, and then effective for the next request.
+
+use serde_json::json;
+use tripline_store::{Model as Version, ModelFilter, ModelId, ModelStage, Step, StoreError, Write};
+
+use super::{Models, RegistryError, lock, serving::competes, title};
+
+/// How often a change is tried again when somebody else was faster.
+const TRIES: usize = 8;
+/// Key of the shares of canaries among the tasks of the store.
+const SHARES: &str = "canary-shares";
+
+/// A change of stage that somebody wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change<'a> {
+    /// Who.
+    pub(crate) actor: &'a str,
+    /// Why, for people.
+    pub(crate) reason: &'a str,
+    /// The figures behind it, as JSON; empty when there are none.
+    pub(crate) details: &'a str,
+}
+
+impl Models {
+    /// Makes a version the active one; whatever judges the same rows, or has the same name, is
+    /// retired in the same step.
+    pub(crate) fn activate(
+        &self,
+        id: ModelId,
+        change: Change<'_>,
+    ) -> Result<Version, RegistryError> {
+        let changing = lock(&self.changing);
+        let version = self.version(id)?;
+        // It has to be able to judge before anything else stops doing so.
+        self.load(&version)?;
+        self.try_again(|| {
+            let version = self.version(id)?;
+            if version.deleted_at.is_some() {
+                return Err(RegistryError::NoBytes {
+                    model: title(&version),
+                });
+            }
+            if version.stage == ModelStage::Active {
+                return Ok(());
+            }
+            let leaving = self.rivals_of(&version)?;
+            let reason = format!("{} took its place: {}", title(&version), change.reason);
+            let mut writes: Vec<Write<'_>> = leaving
+                .iter()
+                .map(|rival| Write::Stage {
+                    model: rival.model.id,
+                    from: ModelStage::Active,
+                    to: ModelStage::Retired,
+                    reason: &reason,
+                    details: change.details,
+                })
+                .collect();
+            writes.push(Write::Stage {
+                model: id,
+                from: version.stage,
+                to: ModelStage::Active,
+                reason: change.reason,
+                details: change.details,
+            });
+            self.commit(change.actor, writes)
+        })?;
+        self.reload(&changing)?;
+        self.version(id)
+    }
+
+    /// Takes a version back to where it judges nothing.
+    pub(crate) fn retire(&self, id: ModelId, change: Change<'_>) -> Result<Version, RegistryError> {
+        self.set_stage(id, ModelStage::Retired, change)
+    }
+
+    /// Moves a version to a stage other than [`ModelStage::Active`].
+    pub(crate) fn set_stage(
+        &self,
+        id: ModelId,
+        to: ModelStage,
+        change: Change<'_>,
+    ) -> Result<Version, RegistryError> {
+        if to == ModelStage::Active {
+            return self.activate(id, change);
+        }
+        let changing = lock(&self.changing);
+        let version = self.version(id)?;
+        if matches!(to, ModelStage::Shadow | ModelStage::Canary) {
+            self.load(&version)?;
+        }
+        self.try_again(|| {
+            let version = self.version(id)?;
+            let is_deleted = version.deleted_at.is_some();
+            let is_step = match (version.stage, to) {
+                (from, to) if from == to => return Ok(()),
+                (ModelStage::Active, ModelStage::Shadow | ModelStage::Canary) => false,
+                _ => !is_deleted,
+            };
+            if !is_step {
+                return Err(RegistryError::Stage {
+                    model: title(&version),
+                    found: if is_deleted {
+                        "deleted"
+                    } else {
+                        version.stage.name()
+                    },
+                    expected: format!("a stage from which it can become {}", to.name()),
+                });
+            }
+            self.commit(
+                change.actor,
+                vec![Write::Stage {
+                    model: id,
+                    from: version.stage,
+                    to,
+                    reason: change.reason,
+                    details: change.details,
+                }],
+            )
+        })?;
+        self.reload(&changing)?;
+        self.version(id)
+    }
+
+    /// Takes an active version back and makes the one active that was before it.
+    pub(crate) fn roll_back(
+        &self,
+        id: ModelId,
+        change: Change<'_>,
+    ) -> Result<Version, RegistryError> {
+        let version = self.version(id)?;
+        if version.stage != ModelStage::Active {
+            return Err(RegistryError::Stage {
+                model: title(&version),
+                found: version.stage.name(),
+                expected: "active".to_owned(),
+            });
+        }
+        let predecessor =
+            self.predecessor_of(&version)?
+                .ok_or_else(|| RegistryError::NoPredecessor {
+                    model: title(&version),
+                })?;
+        self.activate(predecessor, change)
+    }
+
+    /// The version that was active last in the place of this one.
+    fn predecessor_of(&self, version: &Version) -> Result<Option<ModelId>, RegistryError> {
+        let others = self.store.models(&ModelFilter::default())?;
+        let mut best: Option<&Version> = None;
+        for other in &others {
+            let has_served = other.stage == ModelStage::Retired
+                && other.model.id != version.model.id
+                && other.has_bytes
+                && competes(other, version);
+            if !has_served
+                || best.is_some_and(|best| best.stage_changed_at >= other.stage_changed_at)
+            {
+                continue;
+            }
+            let events = self.store.model_events(Some(other.model.id), None, 1000)?;
+            if events
+                .iter()
+                .any(|event| event.to == Some(ModelStage::Active))
+            {
+                best = Some(other);
+            }
+        }
+        Ok(best.map(|other| other.model.id))
+    }
+
+    /// Deletes a version that judges nothing.
+    pub(crate) fn delete(
+        &self,
+        id: ModelId,
+        keep_bytes: bool,
+        change: Change<'_>,
+    ) -> Result<(), RegistryError> {
+        let changing = lock(&self.changing);
+        self.version(id)?;
+        self.commit(
+            change.actor,
+            vec![Write::DeleteModel {
+                model: id,
+                keep_bytes,
+                reason: change.reason,
+            }],
+        )?;
+        self.reload(&changing)
+    }
+
+    /// The share of flows that each canary judges.
+    pub(super) fn canary_shares(&self) -> Result<Vec<(ModelId, f64)>, RegistryError> {
+        let Some(task) = self.store.task(SHARES)? else {
+            return Ok(Vec::new());
+        };
+        let shares: std::collections::BTreeMap<String, f64> =
+            serde_json::from_str(&task.value).unwrap_or_default();
+        Ok(shares
+            .into_iter()
+            .filter_map(|(id, share)| Some((id.parse().ok()?, share)))
+            .collect())
+    }
+
+    /// Sets the share of flows that a canary judges.
+    pub(crate) fn set_share(
+        &self,
+        id: ModelId,
+        share: f64,
+        actor: &str,
+    ) -> Result<(), RegistryError> {
+        let changing = lock(&self.changing);
+        self.try_again(|| {
+            let task = self.store.task(SHARES)?;
+            let mut shares: serde_json::Map<String, serde_json::Value> = task
+                .as_ref()
+                .and_then(|task| serde_json::from_str(&task.value).ok())
+                .unwrap_or_default();
+            shares.insert(id.to_string(), json!(share));
+            let value = serde_json::Value::Object(shares).to_string();
+            self.commit(
+                actor,
+                vec![Write::Task {
+                    key: SHARES,
+                    value: Some(&value),
+                    expected: task.map(|task| task.revision),
+                }],
+            )
+        })?;
+        self.reload(&changing)
+    }
+
+    fn rivals_of(&self, version: &Version) -> Result<Vec<Version>, RegistryError> {
+        let active = self.store.models(&ModelFilter {
+            stages: vec![ModelStage::Active],
+            ..ModelFilter::default()
+        })?;
+        Ok(active
+            .into_iter()
+            .filter(|other| other.model.id != version.model.id && competes(other, version))
+            .collect())
+    }
+
+    fn commit(&self, actor: &str, writes: Vec<Write<'_>>) -> Result<(), RegistryError> {
+        self.store.commit(&Step {
+            at: self.now(),
+            actor,
+            writes,
+        })?;
+        Ok(())
+    }
+
+    /// Tries a change anew when another process has changed something between reading and writing.
+    fn try_again(
+        &self,
+        mut change: impl FnMut() -> Result<(), RegistryError>,
+    ) -> Result<(), RegistryError> {
+        for _ in 1..TRIES {
+            match change() {
+                Err(RegistryError::Store(StoreError::Conflict { .. })) => {}
+                outcome => return outcome,
+            }
+        }
+        change()
+    }
+}
