@@ -89,6 +89,17 @@ impl FlowKey {
         }
     }
 
+    /// The same bytes for both directions, to assign whole conversations by.
+    pub fn undirected_bytes(self) -> Vec<u8> {
+        let key = self.canonical(Profile::Fixed);
+        let mut bytes = octets(key.source);
+        bytes.extend_from_slice(&key.source_port.to_be_bytes());
+        bytes.extend(octets(key.destination));
+        bytes.extend_from_slice(&key.destination_port.to_be_bytes());
+        bytes.push(key.protocol);
+        bytes
+    }
+
     pub(crate) fn hash(&self, key: [u64; 2]) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(key[0], key[1]);
         hasher.write(self.source.octets());

@@ -103,6 +103,27 @@ pub struct ServeArgs {
     /// Threads that judge uploads; by default one per processor.
     #[arg(long, env = "TRIPLINE_WORKERS")]
     pub workers: Option<usize>,
+    /// Tell this address of every change of a model's stage; may be repeated.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TRIPLINE_WEBHOOK",
+        value_delimiter = ','
+    )]
+    pub webhook: Vec<String>,
+    /// File with the secret that messages are signed with: `whsec_` and base64, or 24 to 64
+    /// characters.
+    #[arg(long, value_name = "FILE", env = "TRIPLINE_WEBHOOK_SECRET_FILE")]
+    pub webhook_secret_file: Option<PathBuf>,
+    /// Network of private addresses that messages may go to all the same, such as 10.1.0.0/16; may
+    /// be repeated.
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        env = "TRIPLINE_WEBHOOK_ALLOW",
+        value_delimiter = ','
+    )]
+    pub webhook_allow: Vec<ipnet::IpNet>,
 }
 
 /// How rows are written.

@@ -191,12 +191,18 @@ fn flows_of(plan: &TrafficPlan, take: &mut impl FnMut(&JudgedFlow, Label)) -> an
         if packets.len() == BATCH {
             sensor.observe(&packets);
             packets.clear();
-            tell_all(&mut sensor, &mut flows, |flows| hand_over(flows, &labels))?;
+            tell_all(&mut sensor, &mut flows, |flows, _| {
+                hand_over(flows, &labels)
+            })?;
         }
     }
     sensor.observe(&packets);
     while sensor.finish_part() {
-        tell_all(&mut sensor, &mut flows, |flows| hand_over(flows, &labels))?;
+        tell_all(&mut sensor, &mut flows, |flows, _| {
+            hand_over(flows, &labels)
+        })?;
     }
-    tell_all(&mut sensor, &mut flows, |flows| hand_over(flows, &labels))
+    tell_all(&mut sensor, &mut flows, |flows, _| {
+        hand_over(flows, &labels)
+    })
 }

@@ -11,7 +11,8 @@ use std::{
     thread,
 };
 
-use tripline_detect::{DetectError, ModelSet, Pipeline, Scorer, Verdict};
+use crate::registry::{RowRoutes, Serving};
+use tripline_detect::{DetectError, Pipeline, Scorer, Verdict};
 use tripline_features::{ColumnMap, CsvLimits, CsvRows, FeatureError, Rejection, RowBatch};
 
 /// Rows judged at a time.
@@ -43,13 +44,16 @@ pub struct JudgedBatch {
     pub rows: RowBatch,
     /// One verdict per row.
     pub verdicts: Vec<Verdict>,
+    /// Which of [`Opened::pipelines`] gave it.
+    pub judged_by: Vec<usize>,
 }
 
 /// What is known of a stream once its head was read.
 #[derive(Debug)]
 pub struct Opened<R: Read> {
     reader: CsvRows<R>,
-    pipeline: Pipeline,
+    pipelines: Vec<Pipeline>,
+    routes: RowRoutes,
 }
 
 /// What is known of a stream once its end was read.
@@ -69,12 +73,19 @@ pub struct Summary {
 pub fn open<R: Read>(
     bytes: R,
     limits: CsvLimits,
-    models: &ModelSet,
+    serving: &Serving,
 ) -> Result<Opened<R>, IngestError> {
     let reader = CsvRows::new(bytes, limits)?;
     let columns = reader.columns();
-    let pipeline = models.pipeline_for(columns.schema(), columns.present())?;
-    Ok(Opened { reader, pipeline })
+    let mut pipelines = Vec::new();
+    let routes = serving.routes(&mut pipelines, |models| {
+        models.pipeline_for(columns.schema(), columns.present())
+    })?;
+    Ok(Opened {
+        reader,
+        pipelines,
+        routes,
+    })
 }
 
 impl<R: Read + Send> Opened<R> {
@@ -83,9 +94,9 @@ impl<R: Read + Send> Opened<R> {
         self.reader.columns()
     }
 
-    /// The models that will judge.
-    pub fn pipeline(&self) -> &Pipeline {
-        &self.pipeline
+    /// The models that will judge: those that are active, then those of canaries.
+    pub fn pipelines(&self) -> &[Pipeline] {
+        &self.pipelines
     }
 
     /// Judges the stream to its end on `workers` threads, each verdict with up to `reasons`
@@ -99,7 +110,8 @@ impl<R: Read + Send> Opened<R> {
     ) -> Result<Summary, IngestError> {
         let Self {
             mut reader,
-            pipeline,
+            pipelines,
+            routes,
         } = self;
         let (to_workers, read) = sync_channel::<(u64, RowBatch)>(QUEUE);
         let (to_sink, judged) = sync_channel::<(u64, JudgedBatch)>(QUEUE);
@@ -111,8 +123,8 @@ impl<R: Read + Send> Opened<R> {
             let reading = scope.spawn(move || read_all(&mut reader, &to_workers, &spare));
             for _ in 0..workers.max(1) {
                 let (read, to_sink) = (&read, to_sink.clone());
-                let mut scorer = Scorer::new(pipeline.clone(), reasons);
-                scope.spawn(move || judge_all(read, &to_sink, &mut scorer));
+                let mut judging = Judging::new(&pipelines, &routes, reasons);
+                scope.spawn(move || judge_all(read, &to_sink, &mut judging));
             }
             drop(to_sink);
             let outcome = in_order(judged, |batch| {
@@ -152,10 +164,61 @@ fn read_all<R: Read>(
     Ok(reader.notes().lines())
 }
 
+/// The scorers of one worker, and which of them judges which row.
+struct Judging {
+    scorers: Vec<Scorer>,
+    routes: RowRoutes,
+}
+
+impl Judging {
+    fn new(pipelines: &[Pipeline], routes: &RowRoutes, reasons: usize) -> Self {
+        let scorers = pipelines.iter();
+        Self {
+            scorers: scorers
+                .map(|pipeline| Scorer::new(pipeline.clone(), reasons))
+                .collect(),
+            routes: routes.clone(),
+        }
+    }
+
+    fn judge(&mut self, rows: RowBatch) -> JudgedBatch {
+        let bytes_of =
+            |row: &[f64]| -> Vec<u8> { row.iter().flat_map(|value| value.to_le_bytes()).collect() };
+        let judged_by: Vec<usize> = rows
+            .rows()
+            .map(|row| self.routes.pipeline_of(|| bytes_of(row)))
+            .collect();
+        let mut verdicts = vec![Verdict::default(); judged_by.len()];
+        for (pipeline, scorer) in self.scorers.iter_mut().enumerate() {
+            let whose: Vec<usize> = (0..judged_by.len())
+                .filter(|row| judged_by[*row] == pipeline)
+                .collect();
+            if whose.len() == judged_by.len() {
+                verdicts = scorer.judge_rows(&rows.values);
+                break;
+            }
+            let width = scorer.pipeline().schema().len();
+            let its: Vec<f64> = whose
+                .iter()
+                .flat_map(|row| &rows.values[row * width..(row + 1) * width])
+                .copied()
+                .collect();
+            for (verdict, row) in scorer.judge_rows(&its).into_iter().zip(whose) {
+                verdicts[row] = verdict;
+            }
+        }
+        JudgedBatch {
+            rows,
+            verdicts,
+            judged_by,
+        }
+    }
+}
+
 fn judge_all(
     read: &Mutex<Option<Receiver<(u64, RowBatch)>>>,
     to_sink: &SyncSender<(u64, JudgedBatch)>,
-    scorer: &mut Scorer,
+    judging: &mut Judging,
 ) {
     loop {
         // The lock is held while waiting: the other workers would only wait for the same batch.
@@ -164,11 +227,8 @@ fn judge_all(
             Err(_) => None,
         };
         let Some((sequence, rows)) = next else { return };
-        let verdicts = scorer.judge_rows(&rows.values);
-        if to_sink
-            .send((sequence, JudgedBatch { rows, verdicts }))
-            .is_err()
-        {
+        let batch = judging.judge(rows);
+        if to_sink.send((sequence, batch)).is_err() {
             // The sink has given up: the reader, which may be waiting for room, is told by the
             // end of its queue.
             if let Ok(mut read) = read.lock() {

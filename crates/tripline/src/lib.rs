@@ -34,3 +34,4 @@ mod output;
 mod records;
 pub mod registry;
 mod sensor;
+pub mod webhooks;

@@ -6,6 +6,7 @@ mod judges;
 mod reading;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
@@ -16,7 +17,7 @@ use tripline_flow::{Event, Flow, Meter, MeterConfig, MeterCounts, What, Young};
 use tripline_wire::{CaptureError, CaptureReader, Causes, DecodeOptions, FragmentCounts, Packet};
 
 pub(crate) use decision::Decision;
-pub(crate) use judges::{Judges, Opinion};
+pub(crate) use judges::{Judges, Opinion, Panel};
 
 /// Packets that go through the stages together.
 const BATCH_PACKETS: usize = 16 * 1024;
@@ -147,6 +148,11 @@ impl Sensor {
         self.meter.counts()
     }
 
+    /// The models that judged what was told last.
+    pub(crate) fn panel(&self) -> &Arc<Panel> {
+        self.judges.panel()
+    }
+
     /// Judges some of the flows that are to be told, in the place of those in `out`; true while
     /// there are more. Windows are counted in the order of events, the rest is done side by side.
     pub(crate) fn tell(&mut self, out: &mut Vec<JudgedFlow>) -> bool {
@@ -218,7 +224,7 @@ pub(crate) fn run(
             counts.meter = sensor.counts();
             // A full return path only means that the next batch is a new one.
             let _ = give_back.try_send(packets);
-            outcome = tell_all(&mut sensor, &mut flows, |flows| receive(flows, &counts));
+            outcome = tell_all(&mut sensor, &mut flows, |flows, _| receive(flows, &counts));
             if outcome.is_err() {
                 // The end of the queue tells the reader.
                 break;
@@ -237,22 +243,23 @@ pub(crate) fn run(
     while is_more {
         is_more = sensor.finish_part();
         counts.meter = sensor.counts();
-        tell_all(&mut sensor, &mut flows, |flows| receive(flows, &counts))
+        tell_all(&mut sensor, &mut flows, |flows, _| receive(flows, &counts))
             .map_err(SensorError::Receiver)?;
     }
     read?;
     Ok(counts)
 }
 
-/// Hands everything over that is to be told, and an empty part where nothing is.
+/// Hands everything over that is to be told with the models that judged it, and an empty part where
+/// nothing is.
 pub(crate) fn tell_all(
     sensor: &mut Sensor,
     flows: &mut Vec<JudgedFlow>,
-    mut receive: impl FnMut(&mut Vec<JudgedFlow>) -> anyhow::Result<()>,
+    mut receive: impl FnMut(&mut Vec<JudgedFlow>, &Arc<Panel>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     loop {
         let is_more = sensor.tell(flows);
-        receive(flows)?;
+        receive(flows, sensor.panel())?;
         if !is_more {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tripline_detect::{ModelSet, Scorer, Verdict};
+use tripline_detect::{Scorer, Verdict};
 use tripline_features::{
     FeatureError, FeatureSchema, JsonRecord, Notes, schema_by_name, schemas, vector_from_json,
 };
@@ -29,6 +29,7 @@ use super::{
     state::AppState,
     verdict_body::VerdictBody,
 };
+use crate::registry::Serving;
 
 /// Rows judged in one request.
 const MAX_ROWS: usize = 10_000;
@@ -108,10 +109,10 @@ pub(crate) async fn score(
     let task = Task {
         schema: params.text("schema").map(known_schema).transpose()?,
         reasons: params.number("reasons", STORED_REASONS as u64, 0..=MAX_REASONS)? as usize,
-        models: state.models(),
+        serving: state.registry().serving(),
         created_at: state.now(),
     };
-    if task.models.models().is_empty() {
+    if task.serving.active().models().is_empty() {
         return Err(ApiError::no_model());
     }
     let stores = params.flag("store", true)?;
@@ -164,7 +165,7 @@ fn known_schema(name: &str) -> Result<&'static FeatureSchema, ApiError> {
 struct Task {
     schema: Option<&'static FeatureSchema>,
     reasons: usize,
-    models: Arc<ModelSet>,
+    serving: Arc<Serving>,
     created_at: Timestamp,
 }
 
@@ -297,9 +298,14 @@ impl Task {
             FeatureError::NoColumns => ApiError::bad_request("the object names no feature"),
             other => other.into(),
         })?;
+        let models = self.serving.models_for(|| {
+            let mut key = Vec::new();
+            record.vector.encode(&mut key);
+            key
+        });
         let pooled = state
             .scorers()
-            .find(&self.models, record.schema, &record.present)?;
+            .find(models, record.schema, &record.present)?;
         let verdict = scorers
             .of(&pooled, self.reasons)
             .judge(record.vector.values());

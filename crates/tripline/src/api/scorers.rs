@@ -17,13 +17,17 @@ const MAX_COMBINATIONS: usize = 1024;
 /// Idle scorers kept per pipeline.
 const MAX_IDLE: usize = 16;
 
-/// Pipelines with idle scorers, of one set of models.
+/// Sets of models that are remembered: the active ones and those with a canary.
+const MAX_SETS: usize = 4;
+
+/// Pipelines with idle scorers, of the sets of models that were used last.
 #[derive(Debug, Default)]
 pub(crate) struct ScorerPool {
-    known: Mutex<Known>,
+    /// The latest last.
+    known: Mutex<Vec<Known>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     models: Arc<ModelSet>,
     combinations: HashMap<(&'static str, Vec<bool>), Arc<Pooled>>,
@@ -45,11 +49,21 @@ impl ScorerPool {
         schema: &'static FeatureSchema,
         present: &[bool],
     ) -> Result<Arc<Pooled>, DetectError> {
-        let mut known = lock(&self.known);
-        if !Arc::ptr_eq(&known.models, models) {
-            known.models = Arc::clone(models);
-            known.combinations.clear();
-        }
+        let mut sets = lock(&self.known);
+        let position = sets
+            .iter()
+            .position(|known| Arc::ptr_eq(&known.models, models));
+        let position = position.unwrap_or_else(|| {
+            if sets.len() == MAX_SETS {
+                sets.remove(0);
+            }
+            sets.push(Known {
+                models: Arc::clone(models),
+                combinations: HashMap::new(),
+            });
+            sets.len() - 1
+        });
+        let known = &mut sets[position];
         let key = (schema.name(), present.to_vec());
         if let Some(pooled) = known.combinations.get(&key) {
             return Ok(Arc::clone(pooled));

@@ -1,7 +1,7 @@
 //! Where rows come from by themselves: the origin system's switches, made real. They are kept in
 //! the database and hold after a restart.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{
     Json,
@@ -172,7 +172,7 @@ impl AppState {
     fn surroundings(&self) -> Surroundings {
         Surroundings {
             store: self.shared_store(),
-            models: self.models(),
+            models: Arc::clone(self.registry()),
             clock: self.clock(),
         }
     }

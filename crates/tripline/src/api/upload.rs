@@ -157,8 +157,8 @@ async fn take(
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse().ok());
     let mut form = read_form(request).await?;
-    let models = state.models();
-    if models.models().is_empty() {
+    let serving = state.registry().serving();
+    if serving.active().models().is_empty() {
         return Err(ApiError::no_model());
     }
     let slot = state
@@ -183,7 +183,7 @@ async fn take(
         let (sender, reader) = channel(std::sync::Arc::clone(reservation.progress()));
         let task = Task {
             reservation,
-            models,
+            serving,
             file_name: Some(file_name),
             bytes_total,
         };

@@ -7,13 +7,13 @@ use tripline_features::{CsvLimits, label};
 use tripline_lifecycle::{Case, Evaluation, class_of_label, report};
 
 use super::{SOME_REJECTED, processors};
-use crate::{cli::EvaluateArgs, data, ingest, model_files};
+use crate::{cli::EvaluateArgs, data, ingest, model_files, registry::Serving};
 
 pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
     if let Some(labels) = &args.labels {
         return capture::run(args, labels);
     }
-    let models = model_files::model_set(&args.models.models_dir)?;
+    let models = Serving::plain(model_files::model_set(&args.models.models_dir)?);
     let place = || args.file.display().to_string();
     let opened =
         ingest::open(data::open(&args.file)?, CsvLimits::default(), &models).with_context(place)?;
@@ -23,7 +23,7 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
             args.file.display()
         );
     }
-    let pipeline = opened.pipeline().clone();
+    let pipeline = opened.pipelines()[0].clone();
     let classes: Vec<String> = pipeline
         .classifier()
         .map(|model| {

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -18,6 +19,7 @@ use crate::flows::{FlowReport, eve};
 use crate::model_files;
 use crate::output::{self, TableWriter, Target};
 use crate::records::{self, Input, RecordBooks, RecordJudges};
+use crate::registry::Serving;
 use crate::sensor::{self, Judges, SensorCounts};
 
 /// Where judged flows go.
@@ -145,17 +147,17 @@ impl Receiver<'_> {
                      NetFlow or IPFIX",
                 )?;
                 let judges = match models {
-                    Some(models) => Judges::new(models, args.reasons)?,
+                    Some(models) => Judges::new(&Serving::plain(models.clone()), args.reasons)?,
                     None => Judges::none(),
                 };
-                let pipelines = judges.pipelines().to_vec();
+                let panel = Arc::clone(judges.panel());
                 Counts::Packets(sensor::run(
                     capture,
                     capture::config(&args.meter),
                     judges,
                     |flows, _| {
                         flows.iter().try_for_each(|judged| {
-                            self.take(&FlowReport::new(judged, &pipelines), &mut summary)
+                            self.take(&FlowReport::new(judged, panel.pipelines()), &mut summary)
                         })
                     },
                 )?)

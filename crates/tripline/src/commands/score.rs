@@ -15,20 +15,21 @@ use crate::{
     cli::ScoreArgs,
     data, ingest, model_files,
     output::{self, ScoredRow, Target},
+    registry::Serving,
 };
 
 /// Rejections that are shown.
 const SHOWN: usize = 20;
 
 pub(super) fn run(args: &ScoreArgs) -> anyhow::Result<ExitCode> {
-    let models = model_files::model_set(&args.models.models_dir)?;
+    let models = Serving::plain(model_files::model_set(&args.models.models_dir)?);
     let target = Target::new(args.output.as_deref());
     let format = target.format(args.format)?;
     let input = open_input(&args.file)?;
     let started = Instant::now();
     let opened = ingest::open(input, CsvLimits::default(), &models)
         .with_context(|| args.file.display().to_string())?;
-    let pipeline = opened.pipeline().clone();
+    let pipeline = opened.pipelines()[0].clone();
     let ignored = opened.columns().ignored_columns().to_vec();
     let width = pipeline.schema().len();
     let mut writer = output::writer(format, ScoredRow::COLUMNS, target.open()?)?;

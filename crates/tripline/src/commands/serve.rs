@@ -10,6 +10,7 @@ use crate::{
     cli::ServeArgs,
     clock, model_files,
     registry::Models,
+    webhooks::{self, WebhookConfig},
 };
 
 /// Name of the database in the data folder.
@@ -18,6 +19,8 @@ const DATABASE: &str = "tripline.db";
 const RETENTION_INTERVAL: Duration = Duration::from_mins(1);
 /// How often the log of writes is copied into the database.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is asked whether other models are to judge.
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 /// How long requests in flight may take to finish at the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -48,6 +51,8 @@ pub(super) struct Server {
     pub(super) url: String,
     listener: TcpListener,
     state: AppState,
+    /// Ends background work when it is told.
+    stop: tokio::sync::watch::Sender<bool>,
 }
 
 impl Server {
@@ -67,14 +72,15 @@ impl Server {
             &SqliteOptions::default(),
             clock::now(),
         )?);
-        let models = Arc::new(open_models(args, Arc::clone(&store))?);
+        let webhooks = webhook_config(args)?;
+        let models = Arc::new(open_models(args, Arc::clone(&store), &webhooks)?);
         let config = AppConfig {
             full_list_rows: args.full_list_rows,
             max_upload_bytes: args.max_upload_bytes,
             workers: args.workers.unwrap_or_else(processors).max(1),
             allowed_hosts: args.allow_host.clone(),
         };
-        let state = AppState::new(Arc::clone(&store), models, config, clock::now)?;
+        let state = AppState::new(Arc::clone(&store), Arc::clone(&models), config, clock::now)?;
         let listener = TcpListener::bind(args.listen)
             .await
             .with_context(|| format!("cannot listen on {}", args.listen))?;
@@ -84,12 +90,21 @@ impl Server {
             tokio::task::spawn_blocking(move || state.start_sources(interface.as_deref()))
                 .await??;
         }
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        tokio::spawn(webhooks::run(
+            Arc::clone(&store),
+            webhooks,
+            clock::now,
+            stopped.clone(),
+        ));
+        tokio::spawn(follow_models(models, stopped));
         spawn_checkpoints(store.clone());
         spawn_retention(store, args);
         Ok(Self {
             url,
             listener,
             state,
+            stop,
         })
     }
 
@@ -99,6 +114,8 @@ impl Server {
     ) -> anyhow::Result<()> {
         let state = self.state.clone();
         let served = api::serve(self.listener, self.state, stop).await;
+        // Nobody may be left to hear it.
+        let _ = self.stop.send(true);
         tokio::task::spawn_blocking(move || state.stop_sources()).await?;
         served
     }
@@ -110,17 +127,66 @@ fn is_local(address: IpAddr) -> bool {
 
 /// A damaged bundle is logged and left out; the others serve. Health tells which roles lack a
 /// model.
-fn open_models(args: &ServeArgs, store: Arc<dyn Backend>) -> anyhow::Result<Models> {
+fn open_models(
+    args: &ServeArgs,
+    store: Arc<dyn Backend>,
+    webhooks: &WebhookConfig,
+) -> anyhow::Result<Models> {
     let folder = &args.models.models_dir;
     let (files, refused) = model_files::read_folder(folder)?;
     for error in &refused {
         tracing::error!(error = chain(error), "model bundle refused");
     }
-    let models = Models::open(store, &files, clock::now)?;
+    let told = webhooks.targets.iter().map(ToString::to_string).collect();
+    let models = Models::open(store, &files, told, clock::now)?;
     if models.serving().active().models().is_empty() {
         tracing::error!(folder = %folder.display(), "no model is loaded: nothing can be judged");
     }
     Ok(models)
+}
+
+/// Looks whether another worker on the same store has changed which models judge.
+async fn follow_models(models: Arc<Models>, mut stop: tokio::sync::watch::Receiver<bool>) {
+    let mut interval = tokio::time::interval(FOLLOW_INTERVAL);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let models = Arc::clone(&models);
+        match tokio::task::spawn_blocking(move || models.follow()).await {
+            Ok(Ok(true)) => tracing::info!("the models that judge have changed"),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "it is not known which models are to judge"),
+            Err(error) => tracing::error!(%error, "following the models stopped once"),
+        }
+    }
+}
+
+/// Longest file that holds a secret.
+const MAX_SECRET_BYTES: u64 = 4096;
+
+fn webhook_config(args: &ServeArgs) -> anyhow::Result<WebhookConfig> {
+    let secret = match &args.webhook_secret_file {
+        None => None,
+        Some(path) => {
+            let about = || format!("cannot read the webhook secret in {}", path.display());
+            let length = std::fs::metadata(path).with_context(about)?.len();
+            if length > MAX_SECRET_BYTES {
+                bail!(
+                    "{} has {length} bytes, expected a secret of at most 64",
+                    path.display()
+                );
+            }
+            Some(std::fs::read_to_string(path).with_context(about)?)
+        }
+    };
+    Ok(WebhookConfig::new(
+        &args.webhook,
+        secret.as_deref(),
+        &args.webhook_allow,
+    )?)
 }
 
 fn spawn_checkpoints(store: Arc<dyn Store>) {

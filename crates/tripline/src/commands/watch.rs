@@ -18,6 +18,7 @@ use crate::{
     live::{self, Ended, InterfaceConfig, LiveCounts, Stopper, TIMELINE_PACKETS, Watch},
     model_files,
     output::{self, TableWriter},
+    registry::Serving,
     sensor::{JudgedFlow, Judges, SensorConfig, Stage},
 };
 
@@ -25,12 +26,11 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let Some(name) = args.interface.clone().filter(|_| !args.list_interfaces) else {
         return list();
     };
-    let models = model_files::model_set(&args.models.models_dir)?;
+    let models = Serving::plain(model_files::model_set(&args.models.models_dir)?);
     let filter = args.filter.as_deref().map(Filter::parse).transpose()?;
     let judges = Judges::new(&models, args.reasons)?;
     let mut output = Output {
         sink: Sink::new(args.format)?,
-        pipelines: judges.pipelines().to_vec(),
         filter,
         threats_only: args.threats_only,
         verdicts: [0; 2],
@@ -56,8 +56,8 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let mut status = Status::new(&interface, args.stats_every);
     status.say(&format!("watching {}", interface.name))?;
     let duration = args.duration.map(Duration::from_secs_f64);
-    let (counts, ended) = watch.run(clock::now, duration, |flows, counts| {
-        output.write(flows)?;
+    let (counts, ended) = watch.run(clock::now, duration, |flows, panel, counts| {
+        output.write(flows, panel.pipelines())?;
         status.tell(counts, &output)
     });
     let ended = ended?;
@@ -154,7 +154,6 @@ impl Sink {
 
 struct Output {
     sink: Sink,
-    pipelines: Vec<Pipeline>,
     filter: Option<Filter>,
     threats_only: bool,
     /// Early and final ones, of everything that was judged.
@@ -163,9 +162,9 @@ struct Output {
 }
 
 impl Output {
-    fn write(&mut self, flows: &[JudgedFlow]) -> anyhow::Result<()> {
+    fn write(&mut self, flows: &[JudgedFlow], pipelines: &[Pipeline]) -> anyhow::Result<()> {
         for judged in flows {
-            let report = FlowReport::new(judged, &self.pipelines);
+            let report = FlowReport::new(judged, pipelines);
             let stage = usize::from(judged.stage == Stage::Final);
             self.verdicts[stage] += 1;
             self.threats[stage] += u64::from(report.is_threat());

@@ -10,14 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tripline_detect::ModelSet;
 use tripline_store::{BatchId, NewStream, Source, Store, StoreError, Timestamp};
 
 use super::{
     CaptureParams, Ended, LiveCounts, LiveError, Stopper, Watch,
     writer::{FlowWriter, Target},
 };
-use crate::{api::STORED_REASONS, sensor::Judges};
+use crate::{api::STORED_REASONS, registry::Models, sensor::Judges};
 
 /// First and longest pause before an interface that ended is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
@@ -115,7 +114,7 @@ pub(crate) enum StartError {
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) models: Arc<ModelSet>,
+    pub(crate) models: Arc<Models>,
     pub(crate) clock: fn() -> Timestamp,
 }
 
@@ -324,8 +323,8 @@ impl Run {
         surroundings: &Surroundings,
         shared: &Shared,
     ) -> Result<Self, StartError> {
-        let judges = Judges::new(&surroundings.models, STORED_REASONS).map_err(LiveError::from)?;
-        let pipelines = judges.pipelines().to_vec();
+        let judges =
+            Judges::following(&surroundings.models, STORED_REASONS).map_err(LiveError::from)?;
         let watch = Watch::start(
             &params.interface_config(),
             params.sensor_config(),
@@ -345,7 +344,7 @@ impl Run {
                 clock: surroundings.clock,
                 verdicts: Arc::clone(&shared.verdicts),
             };
-            FlowWriter::start(target, &pipelines, params.buffer_size)
+            FlowWriter::start(target, params.buffer_size)
                 .map_err(|error| LiveError::from(error).into())
         };
         let writer = writer().inspect_err(|_| stopper.stop())?;
@@ -408,9 +407,9 @@ impl Supervisor {
             let verdicts = self.shared.verdicts.load(Ordering::Relaxed);
             lock(&self.shared.state).counts = before.and(counts, verdicts);
         };
-        let (counts, outcome) = watch.run(self.surroundings.clock, None, |flows, counts| {
+        let (counts, outcome) = watch.run(self.surroundings.clock, None, |flows, panel, counts| {
             count(counts);
-            writer.write(flows)
+            writer.write(flows, panel)
         });
         let written = writer.finish();
         count(&counts);

@@ -14,7 +14,7 @@ use super::{
     interface::{self, InterfaceConfig},
     queue::{Ended, Queue, ReadCounts},
 };
-use crate::sensor::{JudgedFlow, Judges, Sensor, SensorConfig, SensorCounts, tell_all};
+use crate::sensor::{JudgedFlow, Judges, Panel, Sensor, SensorConfig, SensorCounts, tell_all};
 
 /// How long packets are collected before they are metered.
 const TICK: Duration = Duration::from_millis(100);
@@ -147,7 +147,7 @@ impl Watch {
         Stopper(Arc::clone(&self.queue))
     }
 
-    /// Hands flows over as they are told, and the counts at least several times a second, until
+    /// Hands flows over as they are told, with the models that judged them, and the counts at least several times a second, until
     /// the end; then everything that goes on is ended and handed over too. What `receive` leaves
     /// of the flows is dropped. An error of it is an end, after which it is not called again; the
     /// counts are those of everything that came all the same.
@@ -155,7 +155,7 @@ impl Watch {
         mut self,
         clock: fn() -> Timestamp,
         duration: Option<Duration>,
-        mut receive: impl FnMut(&mut Vec<JudgedFlow>, &LiveCounts) -> anyhow::Result<()>,
+        mut receive: impl FnMut(&mut Vec<JudgedFlow>, &Arc<Panel>, &LiveCounts) -> anyhow::Result<()>,
     ) -> (LiveCounts, anyhow::Result<Ended>) {
         let started = Instant::now();
         let mut last_check = started;
@@ -180,8 +180,8 @@ impl Watch {
             }
             self.count(&read);
             outcome = outcome.and_then(|()| {
-                tell_all(&mut self.sensor, &mut flows, |flows| {
-                    receive(flows, &self.counts)
+                tell_all(&mut self.sensor, &mut flows, |flows, panel| {
+                    receive(flows, panel, &self.counts)
                 })
             });
             if let Some(ended) = ended {
@@ -211,8 +211,8 @@ impl Watch {
             is_more = self.sensor.finish_part();
             self.counts.sensor.meter = self.sensor.counts();
             outcome = outcome.and_then(|()| {
-                tell_all(&mut self.sensor, &mut flows, |flows| {
-                    receive(flows, &self.counts)
+                tell_all(&mut self.sensor, &mut flows, |flows, panel| {
+                    receive(flows, panel, &self.counts)
                 })
             });
         }

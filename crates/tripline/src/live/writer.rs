@@ -12,11 +12,10 @@ use std::{
 };
 
 use anyhow::Context;
-use tripline_detect::Pipeline;
 use tripline_store::{Store, Stream, Timestamp};
 
 use super::{FlowRows, Places};
-use crate::sensor::JudgedFlow;
+use crate::sensor::{JudgedFlow, Panel};
 
 /// Flows that go into the queue together.
 const CHUNK_FLOWS: usize = 100;
@@ -30,10 +29,13 @@ const END_PATIENCE: Duration = Duration::from_secs(5);
 /// The queue to the thread that writes.
 #[derive(Debug)]
 pub(super) struct FlowWriter {
-    queue: SyncSender<Vec<JudgedFlow>>,
+    queue: SyncSender<Chunk>,
     thread: thread::JoinHandle<anyhow::Result<()>>,
     ending: Arc<AtomicBool>,
 }
+
+/// Flows, and the models that judged them.
+type Chunk = (Arc<Panel>, Vec<JudgedFlow>);
 
 /// Where flows are written to.
 pub(super) struct Target {
@@ -46,17 +48,13 @@ pub(super) struct Target {
 
 impl FlowWriter {
     /// Starts the thread; `buffered` flows may wait.
-    pub(super) fn start(
-        target: Target,
-        pipelines: &[Pipeline],
-        buffered: u64,
-    ) -> std::io::Result<Self> {
+    pub(super) fn start(target: Target, buffered: u64) -> std::io::Result<Self> {
         let chunks = usize::try_from(buffered).unwrap_or(usize::MAX) / CHUNK_FLOWS;
         let (queue, flows) = sync_channel(chunks.max(1));
         let ending = Arc::new(AtomicBool::new(false));
         let mut writing = Writing {
             target,
-            rows: FlowRows::new(pipelines),
+            rows: None,
             places: Places::default(),
             ending: Arc::clone(&ending),
         };
@@ -72,11 +70,15 @@ impl FlowWriter {
 
     /// Hands flows over; waits when too many are waiting already. After an error nothing is
     /// written any more, and [`finish`](Self::finish) has the reason.
-    pub(super) fn write(&self, flows: &mut Vec<JudgedFlow>) -> anyhow::Result<()> {
+    pub(super) fn write(
+        &self,
+        flows: &mut Vec<JudgedFlow>,
+        panel: &Arc<Panel>,
+    ) -> anyhow::Result<()> {
         while !flows.is_empty() {
             let chunk = flows.drain(..flows.len().min(CHUNK_FLOWS)).collect();
             self.queue
-                .send(chunk)
+                .send((Arc::clone(panel), chunk))
                 .ok()
                 .context("verdicts cannot be stored any more")?;
         }
@@ -99,35 +101,52 @@ impl FlowWriter {
 
 struct Writing {
     target: Target,
-    rows: FlowRows,
+    /// For flows that this panel judged.
+    rows: Option<(Arc<Panel>, FlowRows)>,
     places: Places,
     ending: Arc<AtomicBool>,
 }
 
 impl Writing {
-    fn run(&mut self, queue: &Receiver<Vec<JudgedFlow>>) -> anyhow::Result<()> {
-        while let Ok(mut flows) = queue.recv() {
+    fn run(&mut self, queue: &Receiver<Chunk>) -> anyhow::Result<()> {
+        let mut waiting = None;
+        while let Some((panel, mut flows)) = waiting.take().or_else(|| queue.recv().ok()) {
             while flows.len() < GROUP_FLOWS {
-                let Ok(mut more) = queue.try_recv() else {
-                    break;
-                };
-                flows.append(&mut more);
+                match queue.try_recv() {
+                    Ok((other, mut more)) if Arc::ptr_eq(&other, &panel) => flows.append(&mut more),
+                    // Other models judged it.
+                    Ok(chunk) => {
+                        waiting = Some(chunk);
+                        break;
+                    }
+                    Err(_) => break,
+                }
             }
-            self.write(&flows)?;
+            self.write(&panel, &flows)?;
         }
         Ok(())
     }
 
     /// Stores flows. What can succeed later is tried again: the flows keep their places, so that
     /// what was stored of them before the error is only found to be there.
-    fn write(&mut self, flows: &[JudgedFlow]) -> anyhow::Result<()> {
-        self.rows.prepare(flows, &mut self.places)?;
+    fn write(&mut self, panel: &Arc<Panel>, flows: &[JudgedFlow]) -> anyhow::Result<()> {
+        if self
+            .rows
+            .as_ref()
+            .is_none_or(|(known, _)| !Arc::ptr_eq(known, panel))
+        {
+            self.rows = Some((Arc::clone(panel), FlowRows::new(panel.pipelines())));
+        }
+        let Some((_, rows)) = &mut self.rows else {
+            return Ok(());
+        };
+        rows.prepare(flows, &mut self.places)?;
         let mut ending_since: Option<Instant> = None;
         let mut is_told = false;
         loop {
             let now = (self.target.clock)();
             let Target { store, stream, .. } = &self.target;
-            let error = match self.rows.store(&**store, *stream, now, flows) {
+            let error = match rows.store(&**store, *stream, now, flows) {
                 Ok(outcome) => {
                     self.target
                         .verdicts

@@ -10,6 +10,9 @@ const TRIES: usize = 8;
 /// Key of the shares of canaries among the tasks of the store.
 const SHARES: &str = "canary-shares";
 
+/// What a message about a change of stage is called.
+const STAGE_EVENT: &str = "model.stage";
+
 /// A change of stage that somebody wants.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Change<'a> {
@@ -241,13 +244,66 @@ impl Models {
             .collect())
     }
 
-    fn commit(&self, actor: &str, writes: Vec<Write<'_>>) -> Result<(), RegistryError> {
-        self.store.commit(&Step {
-            at: self.now(),
-            actor,
-            writes,
-        })?;
+    /// Commits a step with the messages that tell of it.
+    pub(crate) fn commit(&self, actor: &str, writes: Vec<Write<'_>>) -> Result<(), RegistryError> {
+        let at = self.now();
+        let bodies = if self.told.is_empty() {
+            Vec::new()
+        } else {
+            self.messages(actor, at, &writes)?
+        };
+        let mut writes = writes;
+        for body in &bodies {
+            writes.extend(self.told.iter().map(|target| Write::Send {
+                target,
+                event: STAGE_EVENT,
+                body,
+            }));
+        }
+        self.store.commit(&Step { at, actor, writes })?;
         Ok(())
+    }
+
+    /// What is to be told of the changes of stage among these writes.
+    fn messages(
+        &self,
+        actor: &str,
+        at: Timestamp,
+        writes: &[Write<'_>],
+    ) -> Result<Vec<String>, RegistryError> {
+        let mut bodies = Vec::new();
+        for write in writes {
+            let Write::Stage {
+                model,
+                from,
+                to,
+                reason,
+                details,
+            } = write
+            else {
+                continue;
+            };
+            let version = self.version(*model)?;
+            let details: serde_json::Value = serde_json::from_str(details).unwrap_or_default();
+            let body = json!({
+                "type": STAGE_EVENT,
+                "timestamp": crate::api::rfc3339(at),
+                "data": {
+                    "model_id": model.to_string(),
+                    "name": version.model.name,
+                    "version": version.model.version,
+                    "role": version.model.role,
+                    "schema": version.model.schema,
+                    "from": from.name(),
+                    "to": to.name(),
+                    "actor": actor,
+                    "reason": reason,
+                    "details": details,
+                },
+            });
+            bodies.push(body.to_string());
+        }
+        Ok(bodies)
     }
 
     /// Tries a change anew when another process has changed something between reading and writing.

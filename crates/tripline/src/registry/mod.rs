@@ -25,6 +25,7 @@ use tripline_store::{
 
 pub(crate) use self::change::Change;
 use self::loaded::Loaded;
+pub(crate) use self::serving::RowRoutes;
 pub use self::serving::Serving;
 use crate::model_files::BundleFile;
 
@@ -90,6 +91,8 @@ pub struct Refused {
 pub struct Models {
     store: Arc<dyn Backend>,
     clock: fn() -> Timestamp,
+    /// Addresses that are told of every change of stage.
+    told: Vec<String>,
     serving: ArcSwap<Serving>,
     /// Held while stages change here, so that the pointer follows the store in order.
     changing: Mutex<()>,
@@ -99,15 +102,18 @@ pub struct Models {
 }
 
 impl Models {
-    /// Takes bundles that came with the program into the store, and loads what is to judge.
+    /// Takes bundles that came with the program into the store, and loads what is to judge. The
+    /// addresses in `told` get a message about every change of stage.
     pub fn open(
         store: Arc<dyn Backend>,
         shipped: &[BundleFile],
+        told: Vec<String>,
         clock: fn() -> Timestamp,
     ) -> Result<Self, RegistryError> {
         let models = Self {
             store,
             clock,
+            told,
             serving: ArcSwap::from_pointee(Serving::default()),
             changing: Mutex::default(),
             loaded: Mutex::default(),

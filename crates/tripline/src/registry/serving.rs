@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tripline_detect::{DetectError, Model, ModelSet};
+use tripline_detect::{DetectError, Model, ModelSet, Pipeline};
 use tripline_store::{Model as Version, ModelId, ModelStage};
 
 /// What judges: the active models, and for each canary the same with one model exchanged.
@@ -12,13 +12,19 @@ pub struct Serving {
 
 /// A version that judges a share of the flows.
 #[derive(Debug, Clone)]
-pub(crate) struct Canary {
-    /// Which.
-    pub(crate) id: ModelId,
-    /// The share, 0 to 1.
-    pub(crate) share: f64,
+struct Canary {
+    id: ModelId,
+    /// 0 to 1.
+    share: f64,
     /// The active models, with this one in the place of its predecessor.
-    pub(crate) models: Arc<ModelSet>,
+    models: Arc<ModelSet>,
+}
+
+/// Which pipeline judges which rows of a kind.
+#[derive(Debug, Clone)]
+pub(crate) struct RowRoutes {
+    active: usize,
+    canaries: Vec<(ModelId, f64, usize)>,
 }
 
 impl Serving {
@@ -72,13 +78,82 @@ impl Serving {
         &self.active
     }
 
-    /// The versions that judge a share.
-    pub(crate) fn canaries(&self) -> &[Canary] {
-        &self.canaries
+    /// The models that judge the row with this key. The key is only made where there is a canary.
+    pub(crate) fn models_for<K: AsRef<[u8]>>(&self, key: impl FnOnce() -> K) -> &Arc<ModelSet> {
+        if self.canaries.is_empty() {
+            return &self.active;
+        }
+        let key = key();
+        let chosen = self
+            .canaries
+            .iter()
+            .find(|canary| goes_to_canary(canary.id.as_bytes(), key.as_ref(), canary.share));
+        chosen.map_or(&self.active, |canary| &canary.models)
+    }
+
+    /// Adds the pipelines for a kind of rows, that of the active models and those of canaries, and
+    /// says which rows go to which.
+    pub(crate) fn routes(
+        &self,
+        pipelines: &mut Vec<Pipeline>,
+        mut find: impl FnMut(&ModelSet) -> Result<Pipeline, DetectError>,
+    ) -> Result<RowRoutes, DetectError> {
+        let active = find(&self.active)?;
+        let mut routes = RowRoutes {
+            active: pipelines.len(),
+            canaries: Vec::new(),
+        };
+        pipelines.push(active);
+        for canary in &self.canaries {
+            let Ok(pipeline) = find(&canary.models) else {
+                continue;
+            };
+            let ids = |pipeline: &Pipeline| -> Vec<*const Model> {
+                pipeline.models().map(Arc::as_ptr).collect()
+            };
+            // A canary for other rows changes nothing here.
+            if ids(&pipeline) != ids(&pipelines[routes.active]) {
+                routes
+                    .canaries
+                    .push((canary.id, canary.share, pipelines.len()));
+                pipelines.push(pipeline);
+            }
+        }
+        Ok(routes)
+    }
+}
+
+impl RowRoutes {
+    /// The pipelines, by their positions.
+    pub(crate) fn pipelines(&self) -> impl Iterator<Item = usize> {
+        let canaries = self.canaries.iter().map(|(_, _, pipeline)| *pipeline);
+        std::iter::once(self.active).chain(canaries)
+    }
+
+    /// The pipeline that judges the row with this key. The key is only made where there is a
+    /// canary.
+    pub(crate) fn pipeline_of<K: AsRef<[u8]>>(&self, key: impl FnOnce() -> K) -> usize {
+        if self.canaries.is_empty() {
+            return self.active;
+        }
+        let key = key();
+        let chosen = self
+            .canaries
+            .iter()
+            .find(|(id, share, _)| goes_to_canary(id.as_bytes(), key.as_ref(), *share));
+        chosen.map_or(self.active, |(_, _, pipeline)| *pipeline)
     }
 }
 
 /// Whether two versions cannot both be active.
 pub(super) fn competes(one: &Version, other: &Version) -> bool {
     one.model.slot == other.model.slot || one.model.name == other.model.name
+}
+
+fn goes_to_canary(id: &[u8; 16], key: &[u8], share: f64) -> bool {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::new_with_prefix(id).chain_update(key).finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    (u64::from_be_bytes(first) as f64) < share * 2f64.powi(64)
 }

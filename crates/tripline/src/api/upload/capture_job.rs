@@ -33,7 +33,7 @@ pub(super) fn run(
     opened: oneshot::Sender<()>,
 ) -> Result<ReportBody, ApiError> {
     let started = Instant::now();
-    let judges = Judges::new(&task.models, STORED_REASONS).map_err(|error| {
+    let judges = Judges::new(&task.serving, STORED_REASONS).map_err(|error| {
         ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!("no model that judges flows is loaded: {error}"),
@@ -51,7 +51,7 @@ pub(super) fn run(
     })?;
     // A request that has gone does not wait for this.
     let _ = opened.send(());
-    let rows = FlowRows::new(judges.pipelines());
+    let rows = FlowRows::new(judges.panel().pipelines());
     let mut sink = Sink::new(state, stream, task.reservation.progress(), rows);
     let judged = sensor::run(capture, config(), judges, |flows, counts| {
         sink.take(flows, counts)
@@ -68,7 +68,7 @@ pub(super) fn run(
         uploaded_at: rfc3339(created_at),
         status: status.name(),
         schema: sink.schema(),
-        models: sink.rows.judges().iter().flat_map(model_names).collect(),
+        models: model_names(sink.rows.judges()),
         rows_read: sink.scored + sink.unknown,
         rows_scored: sink.scored,
         rows_rejected: sink.unknown,

@@ -129,7 +129,8 @@ impl Comparison {
         if let Some(classifier) = &mut self.classifier {
             let actual = class_of_label(pipeline.schema(), text)
                 .and_then(|name| classifier.classes.iter().position(|class| class == name));
-            let given = class_given(verdict, classifier.benign).map(|(class, _)| class);
+            let given = class_given(verdict, classifier.benign)
+                .and_then(|(class, _)| classifier.position_of(pipeline, class));
             if let (Some(actual), Some(given)) = (actual, given) {
                 classifier.confusion.add(actual, given);
             }
@@ -143,6 +144,15 @@ impl Comparison {
             detector: self.detector.as_ref().map(DetectorTally::figures),
             classifier: self.classifier.as_ref().map(ClassifierTally::figures),
         })
+    }
+}
+
+impl ClassifierTally {
+    /// A class of the pipeline that judged, which may be a canary's with other classes.
+    fn position_of(&self, pipeline: &Pipeline, class: usize) -> Option<usize> {
+        let classes = &pipeline.classifier()?.manifest().classes;
+        let name = &classes.get(class)?.name;
+        self.classes.iter().position(|known| known == name)
     }
 }
 

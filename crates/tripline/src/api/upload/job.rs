@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::Read, sync::Arc, time::Instant};
 
 use tokio::sync::oneshot;
-use tripline_detect::{ModelSet, Verdict};
+use tripline_detect::Verdict;
 use tripline_features::{CsvLimits, encode_values};
 use tripline_store::{
     BatchEnd, BatchStatus, NewBatch, NewVerdict, Source, Stage, Stream, Timestamp,
@@ -22,6 +22,7 @@ use crate::{
         time::rfc3339,
     },
     ingest::{self, JudgedBatch, Opened, Rejections, Summary},
+    registry::Serving,
 };
 
 /// Rejected rows that a report shows.
@@ -31,7 +32,7 @@ const SHOWN_REJECTIONS: usize = 100;
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) reservation: Reservation,
-    pub(super) models: Arc<ModelSet>,
+    pub(super) serving: Arc<Serving>,
     pub(super) file_name: Option<String>,
     pub(super) bytes_total: Option<u64>,
 }
@@ -45,7 +46,7 @@ pub(super) fn run(
     opened: oneshot::Sender<()>,
 ) -> Result<ReportBody, ApiError> {
     let started = Instant::now();
-    let source = ingest::open(bytes, CsvLimits::default(), &task.models)?;
+    let source = ingest::open(bytes, CsvLimits::default(), &task.serving)?;
     let created_at = state.now();
     let stream = state.store().create_batch(&NewBatch {
         id: task.reservation.batch(),
@@ -56,10 +57,10 @@ pub(super) fn run(
     })?;
     // A request that has gone does not wait for this.
     let _ = opened.send(());
-    let judge = Judge::new(source.pipeline().clone());
-    let schema = judge.pipeline().schema().name().to_owned();
+    let judges: Vec<Judge> = source.pipelines().iter().cloned().map(Judge::new).collect();
+    let schema = source.columns().schema().name().to_owned();
     let ignored_columns = source.columns().ignored_columns().to_vec();
-    let mut sink = Sink::new(state, &judge, stream, task.reservation.progress());
+    let mut sink = Sink::new(state, &judges, stream, task.reservation.progress());
     let judged = sink
         .judge_all(source)
         .and_then(|summary| check(summary, &sink.rejections));
@@ -75,7 +76,7 @@ pub(super) fn run(
         uploaded_at: rfc3339(created_at),
         status: status.name(),
         schema: Some(schema.clone()),
-        models: model_names(&judge),
+        models: model_names(&judges),
         rows_read: sink.next + sink.rejected,
         rows_scored: sink.next,
         rows_rejected: sink.rejected,
@@ -86,7 +87,7 @@ pub(super) fn run(
             .map(|summary| summary.notes.clone())
             .unwrap_or_default(),
         threats: sink.threats,
-        attack_types: sink.attack_types(),
+        attack_types: sink.attack_types.clone(),
         seconds: Some(started.elapsed().as_secs_f64()),
         labelled: sink.comparison.figures(),
         capture: None,
@@ -130,28 +131,35 @@ fn check(summary: Summary, rejections: &Rejections) -> Result<Summary, ApiError>
     }
 }
 
-pub(super) fn model_names(judge: &Judge) -> Vec<ModelName> {
-    let models = judge.pipeline().models();
+/// The models of judges, each once.
+pub(super) fn model_names(judges: &[Judge]) -> Vec<ModelName> {
     let name = |model: &Arc<tripline_detect::Model>| ModelName {
         role: model.role().as_str().to_owned(),
         name: model.manifest().name.clone(),
         version: model.manifest().version.clone(),
     };
-    models.map(name).collect()
+    let mut names: Vec<ModelName> = Vec::new();
+    for model in judges.iter().flat_map(|judge| judge.pipeline().models()) {
+        let name = name(model);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// Where judged rows go: into the store, and into the counts of the report.
 struct Sink<'a> {
     state: &'a AppState,
-    judge: &'a Judge,
+    judges: &'a [Judge],
     stream: Stream,
     progress: &'a LiveProgress,
     /// The place of the next row, which is the number of rows stored.
     next: u64,
     rejected: u64,
     threats: u64,
-    /// Rows per class of the classifier.
-    classes: Vec<u64>,
+    /// Rows per attack class.
+    attack_types: BTreeMap<String, u64>,
     rejections: Rejections,
     comparison: Comparison,
     encoded: Encoded,
@@ -168,22 +176,21 @@ struct Encoded {
 impl<'a> Sink<'a> {
     fn new(
         state: &'a AppState,
-        judge: &'a Judge,
+        judges: &'a [Judge],
         stream: Stream,
         progress: &'a LiveProgress,
     ) -> Self {
-        let classifier = judge.pipeline().classifier();
         Self {
             state,
-            judge,
+            judges,
             stream,
             progress,
             next: 0,
             rejected: 0,
             threats: 0,
-            classes: vec![0; classifier.map_or(0, |model| model.manifest().classes.len())],
+            attack_types: BTreeMap::new(),
             rejections: Rejections::new(SHOWN_REJECTIONS),
-            comparison: Comparison::new(judge.pipeline()),
+            comparison: Comparison::new(judges[0].pipeline()),
             encoded: Encoded::default(),
         }
     }
@@ -196,17 +203,24 @@ impl<'a> Sink<'a> {
 
     fn take(&mut self, batch: &JudgedBatch) -> Result<(), tripline_store::StoreError> {
         self.store(batch)?;
-        for (verdict, label) in batch.verdicts.iter().zip(&batch.rows.labels) {
+        let rows = batch.verdicts.iter().zip(&batch.judged_by);
+        for ((verdict, judged_by), label) in rows.zip(&batch.rows.labels) {
+            let judge = &self.judges[*judged_by];
             self.threats += u64::from(verdict.is_threat());
-            if let Some(count) = verdict
-                .attack
-                .and_then(|attack| self.classes.get_mut(attack.class))
+            if let Some(attack) = judge
+                .attack(verdict.attack)
+                .filter(|attack| attack.is_attack)
             {
-                *count += 1;
+                match self.attack_types.get_mut(attack.class) {
+                    Some(count) => *count += 1,
+                    None => {
+                        self.attack_types.insert(attack.class.to_owned(), 1);
+                    }
+                }
             }
             if let Some(label) = label {
                 self.comparison
-                    .add(self.judge.pipeline(), verdict, label.as_str());
+                    .add(judge.pipeline(), verdict, label.as_str());
             }
         }
         self.rejections.extend(&batch.rows.rejections);
@@ -222,19 +236,26 @@ impl<'a> Sink<'a> {
             .update_progress(self.stream.key(), self.progress.read())
     }
 
-    /// Stores the rows of a batch, all or none.
+    /// Stores the rows of a batch.
     fn store(&mut self, batch: &JudgedBatch) -> Result<(), tripline_store::StoreError> {
         if batch.verdicts.is_empty() {
             return Ok(());
         }
         self.encoded.fill(batch);
         let created_at = self.state.now();
-        let rows: Vec<NewVerdict<'_>> = (0..batch.verdicts.len())
-            .map(|index| self.new_verdict(batch, index, created_at))
-            .collect();
-        self.state
-            .store()
-            .append(self.stream, self.judge.provenance(), &rows)?;
+        // One transaction for each set of models. After an error in between, the batch fails, and
+        // what it had stored is counted at its end as what is there.
+        for (number, judge) in self.judges.iter().enumerate() {
+            let rows: Vec<NewVerdict<'_>> = (0..batch.verdicts.len())
+                .filter(|index| batch.judged_by[*index] == number)
+                .map(|index| self.new_verdict(batch, index, created_at))
+                .collect();
+            if !rows.is_empty() {
+                self.state
+                    .store()
+                    .append(self.stream, judge.provenance(), &rows)?;
+            }
+        }
         Ok(())
     }
 
@@ -252,7 +273,7 @@ impl<'a> Sink<'a> {
             created_at,
             row_number: Some(batch.rows.lines[index]),
             threat: Judge::threat(verdict),
-            attack: self.judge.attack(verdict.attack),
+            attack: self.judges[batch.judged_by[index]].attack(verdict.attack),
             label: batch.rows.labels[index]
                 .as_ref()
                 .map(tripline_features::LabelText::as_str),
@@ -260,17 +281,6 @@ impl<'a> Sink<'a> {
             reasons,
             flow: None,
         }
-    }
-
-    fn attack_types(&self) -> BTreeMap<String, u64> {
-        let Some(classifier) = self.judge.pipeline().classifier() else {
-            return BTreeMap::new();
-        };
-        let counted = classifier.manifest().classes.iter().zip(&self.classes);
-        counted
-            .filter(|(class, count)| !class.benign && **count > 0)
-            .map(|(class, count)| (class.name.clone(), *count))
-            .collect()
     }
 }
 

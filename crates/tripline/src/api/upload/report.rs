@@ -188,7 +188,7 @@ pub(crate) struct RejectionBody {
 }
 
 /// A model that judged.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct ModelName {
     /// `detector`, `classifier` or `namer`.
     pub(crate) role: String,

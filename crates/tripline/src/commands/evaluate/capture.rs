@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::cli::EvaluateArgs;
 use crate::commands::capture;
 use crate::flows::FlowReport;
 use crate::model_files;
+use crate::registry::Serving;
 use crate::sensor::{self, JudgedFlow, Judges, Stage};
 
 /// A line of the file of labels.
@@ -100,10 +102,10 @@ impl Session {
 }
 
 pub(super) fn run(args: &EvaluateArgs, labels: &Path) -> anyhow::Result<ExitCode> {
-    let models = model_files::model_set(&args.models.models_dir)?;
+    let models = Serving::plain(model_files::model_set(&args.models.models_dir)?);
     let labels = Labels::read(labels)?;
     let judges = Judges::new(&models, 0)?;
-    let pipelines = judges.pipelines().to_vec();
+    let panel = Arc::clone(judges.panel());
     let config = capture::config(&args.meter);
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
     // Whether the first early verdict on a flow was an alarm.
@@ -115,7 +117,7 @@ pub(super) fn run(args: &EvaluateArgs, labels: &Path) -> anyhow::Result<ExitCode
                 unlabelled += u64::from(judged.stage == Stage::Final);
                 continue;
             };
-            let report = FlowReport::new(judged, &pipelines);
+            let report = FlowReport::new(judged, panel.pipelines());
             take(&mut rows, &mut early, text, judged, &report);
         }
         Ok(())

@@ -1,0 +1,265 @@
+//! Tells other programs what happens to models: each message is written to the store in the step
+//! it tells of and sent afterwards, so that none is lost and none tells of what did not happen.
+//!
+//! Requests are signed as <https://www.standardwebhooks.com> says. A receiver is asked by name once
+//! and spoken to at an address that was checked: addresses of private networks are refused unless
+//! the operator names them, redirects are not followed, and one that hangs is left after a while and
+//! tried again later.
+
+mod addresses;
+mod sending;
+mod signature;
+
+use std::{sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+use reqwest::Url;
+use tripline_store::{Backend, Message, MessageState, Step, StoreError, Timestamp, Write};
+
+use self::sending::{Receiver, send};
+pub(crate) use self::signature::Secret;
+
+/// How often the store is asked for messages.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Messages sent at a time.
+const AT_A_TIME: usize = 8;
+/// How often a message is tried: for about a day and a half.
+const MAX_TRIES: u32 = 12;
+/// The first pause before another try; each is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_secs(15);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_hours(6);
+/// Longest address of a receiver.
+const MAX_URL: usize = 2048;
+
+/// What the operator says about webhooks.
+#[derive(Debug, Clone, Default)]
+pub struct WebhookConfig {
+    /// Where messages go.
+    pub targets: Vec<Url>,
+    /// What they are signed with.
+    pub(crate) secret: Option<Secret>,
+    /// Networks that are private and allowed all the same.
+    pub allowed: Vec<IpNet>,
+}
+
+/// Why a receiver cannot be one.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// The address.
+    #[error("webhook address '{shown}': {reason}")]
+    Address {
+        /// What was given, without what may be secret in it.
+        shown: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The secret.
+    #[error("the webhook secret {reason}")]
+    Secret {
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+impl WebhookConfig {
+    /// Checks what the operator says; `secret` is the content of the file that holds it.
+    pub fn new(
+        targets: &[String],
+        secret: Option<&str>,
+        allowed: &[IpNet],
+    ) -> Result<Self, WebhookError> {
+        let targets = targets
+            .iter()
+            .map(|text| target(text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let secret = secret.map(Secret::parse).transpose()?;
+        if secret.is_none() && !targets.is_empty() {
+            return Err(WebhookError::Secret {
+                reason: "is missing: a message that nobody signed cannot be trusted",
+            });
+        }
+        Ok(Self {
+            targets,
+            secret,
+            allowed: allowed.to_vec(),
+        })
+    }
+}
+
+fn target(text: &str) -> Result<Url, WebhookError> {
+    let refuse = |reason| {
+        // Up to the path: what follows may be a secret of the receiver.
+        let shown: String = text.chars().take(60).take_while(|c| *c != '?').collect();
+        Err(WebhookError::Address { shown, reason })
+    };
+    if text.len() > MAX_URL {
+        return refuse("is longer than 2048 bytes");
+    }
+    let Ok(url) = Url::parse(text) else {
+        return refuse("cannot be read, expected something like https://example.org/hook");
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return refuse("is neither http nor https");
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return refuse("has no host");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return refuse("holds a user name or password, which logs would show");
+    }
+    Ok(url)
+}
+
+/// Sends messages until `stop` says so.
+pub(crate) async fn run(
+    store: Arc<dyn Backend>,
+    config: WebhookConfig,
+    clock: fn() -> Timestamp,
+    mut stop: tokio::sync::watch::Receiver<bool>,
+) {
+    // Another part of the process may have chosen it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let receiver = Receiver::new(config);
+    let mut interval = tokio::time::interval(INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = interval.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        if let Err(error) = send_due(&store, &receiver, clock).await {
+            tracing::warn!(%error, "messages cannot be sent because the store does not answer");
+        }
+    }
+}
+
+/// Sends what is due; what fails is tried again later.
+async fn send_due(
+    store: &Arc<dyn Backend>,
+    receiver: &Receiver,
+    clock: fn() -> Timestamp,
+) -> Result<(), StoreError> {
+    let due = {
+        let store = Arc::clone(store);
+        blocking(move || store.due_messages(clock(), AT_A_TIME)).await?
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for message in due {
+        let receiver = receiver.clone();
+        tasks.spawn(async move {
+            let outcome = send(&receiver, &message, clock()).await;
+            (message, outcome)
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        let Ok((message, outcome)) = done else {
+            continue;
+        };
+        let store = Arc::clone(store);
+        blocking(move || record(&*store, &message, outcome.err().as_deref(), clock())).await?;
+    }
+    Ok(())
+}
+
+fn record(
+    store: &dyn Backend,
+    message: &Message,
+    error: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let tries = message.attempts + 1;
+    let state = match error {
+        None => MessageState::Sent,
+        Some(_) if tries >= MAX_TRIES => MessageState::GivenUp,
+        Some(_) => MessageState::Waiting,
+    };
+    if let Some(error) = error {
+        tracing::warn!(
+            target = %without_query(&message.target), event = message.event, tries, error,
+            "a webhook message was not taken"
+        );
+    }
+    store
+        .commit(&Step {
+            at: now,
+            actor: "webhooks",
+            writes: vec![Write::Tried {
+                message: message.number,
+                state,
+                next_at: Timestamp(now.0 + pause(tries).as_micros() as i64),
+                error,
+            }],
+        })
+        .map(|_| ())
+}
+
+/// The pause after so many tries.
+fn pause(tries: u32) -> Duration {
+    FIRST_PAUSE
+        .saturating_mul(1 << tries.saturating_sub(1).min(20))
+        .min(LONGEST_PAUSE)
+}
+
+/// The part of an address that may be shown.
+pub(crate) fn without_query(target: &str) -> &str {
+    target.split(['?', '#']).next().unwrap_or_default()
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_are_none_are_refused() {
+        for (text, reason) in [
+            ("", "cannot be read"),
+            ("example.org/hook", "cannot be read"),
+            ("ftp://example.org/", "neither http nor https"),
+            ("file:///etc/passwd", "neither http nor https"),
+            ("http://user:secret@example.org/", "user name"),
+            (
+                &format!("http://example.org/{}", "a".repeat(2100)),
+                "longer",
+            ),
+        ] {
+            let error =
+                WebhookConfig::new(&[text.to_owned()], Some("0123456789abcdef01234567"), &[])
+                    .unwrap_err()
+                    .to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn messages_need_a_secret() {
+        let targets = ["https://example.org/hook".to_owned()];
+        assert!(WebhookConfig::new(&targets, None, &[]).is_err());
+        assert!(WebhookConfig::new(&targets, Some("short"), &[]).is_err());
+        assert!(WebhookConfig::new(&targets, Some("0123456789abcdef01234567"), &[]).is_ok());
+    }
+
+    #[test]
+    fn pauses_grow_and_have_an_end() {
+        assert_eq!(pause(1), Duration::from_secs(15));
+        assert_eq!(pause(2), Duration::from_secs(30));
+        assert_eq!(pause(40), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn what_may_be_secret_is_not_shown() {
+        assert_eq!(
+            without_query("https://a.example/x?token=1"),
+            "https://a.example/x"
+        );
+    }
+}

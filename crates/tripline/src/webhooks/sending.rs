@@ -1,0 +1,108 @@
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use reqwest::{Client, Url, redirect::Policy};
+use tripline_store::{Message, Timestamp};
+
+use super::{WebhookConfig, addresses::is_allowed};
+
+/// How long a receiver may take to be connected to.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take for everything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How messages are sent.
+#[derive(Debug, Clone)]
+pub(super) struct Receiver(Arc<WebhookConfig>);
+
+impl Receiver {
+    pub(super) fn new(config: WebhookConfig) -> Self {
+        Self(Arc::new(config))
+    }
+}
+
+/// Sends a message; the error is for people.
+pub(super) async fn send(
+    receiver: &Receiver,
+    message: &Message,
+    now: Timestamp,
+) -> Result<(), String> {
+    let config = &receiver.0;
+    let url = config
+        .targets
+        .iter()
+        .find(|target| target.as_str() == message.target)
+        .ok_or("this address is no receiver any more")?;
+    let secret = config.secret.as_ref().ok_or("there is no secret")?;
+    let (client, address) = tokio::time::timeout(PATIENCE, client_for(url, config))
+        .await
+        .map_err(|_| "the name server does not answer".to_owned())??;
+    let id = format!("tripline-{}", message.number);
+    let seconds = now.seconds();
+    let signature = secret.sign(&id, seconds, &message.body);
+    let answer = client
+        .post(url.clone())
+        .header("content-type", "application/json")
+        .header("webhook-id", id)
+        .header("webhook-timestamp", seconds)
+        .header("webhook-signature", signature)
+        .header("tripline-event", &message.event)
+        .body(message.body.clone())
+        .send()
+        .await
+        .map_err(|error| explain(&error, address))?;
+    let status = answer.status();
+    if status.is_success() {
+        Ok(())
+    } else if status.is_redirection() {
+        Err(format!(
+            "it answers {status}, and redirects are not followed"
+        ))
+    } else {
+        Err(format!("it answers {status}"))
+    }
+}
+
+/// A client that speaks to one address of the host: the name is resolved here, once, and what is
+/// connected to is what was checked.
+async fn client_for(url: &Url, config: &WebhookConfig) -> Result<(Client, SocketAddr), String> {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or(443);
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((bare, port))
+        .await
+        .map_err(|error| format!("its name cannot be resolved: {error}"))?
+        .collect();
+    let address = found
+        .iter()
+        .copied()
+        .find(|address| is_allowed(address.ip(), &config.allowed));
+    let Some(address) = address else {
+        return Err(match found.first() {
+            Some(address) => format!(
+                "its address {} is of a private network; the operator can allow it with --webhook-allow",
+                address.ip()
+            ),
+            None => "its name has no address".to_owned(),
+        });
+    };
+    let client = Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_PATIENCE)
+        .timeout(PATIENCE)
+        .resolve(bare, address)
+        .user_agent(concat!("tripline/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| error.to_string())?;
+    Ok((client, address))
+}
+
+fn explain(error: &reqwest::Error, address: SocketAddr) -> String {
+    if error.is_timeout() {
+        format!("{address} did not answer in {} s", PATIENCE.as_secs())
+    } else if error.is_connect() {
+        format!("{address} cannot be connected to")
+    } else {
+        format!("{address} broke the connection off")
+    }
+}
