@@ -1,7 +1,9 @@
 //! Changes of stage: checked first, committed in one step, and then effective for the next request.
 
 use serde_json::json;
-use tripline_store::{Model as Version, ModelFilter, ModelId, ModelStage, Step, StoreError, Write};
+use tripline_store::{
+    Model as Version, ModelFilter, ModelId, ModelStage, Step, StoreError, Timestamp, Write,
+};
 
 use super::{Models, RegistryError, lock, serving::competes, title};
 
