@@ -28,6 +28,7 @@ pub mod data;
 mod flows;
 mod generated;
 pub mod ingest;
+mod labels;
 mod live;
 pub mod model_files;
 mod output;

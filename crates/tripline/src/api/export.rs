@@ -221,7 +221,7 @@ fn prediction_cells(row: &Row<'_>, cells: &mut Vec<String>) {
     cells.push(text(row.label.map(ToOwned::to_owned)));
 }
 
-fn cell(value: FeatureValue) -> String {
+pub(super) fn cell(value: FeatureValue) -> String {
     match value {
         FeatureValue::Number(number) => number.to_string(),
         FeatureValue::Name(name) => name.to_owned(),

@@ -12,6 +12,7 @@ mod healing;
 mod health;
 mod identity;
 mod judge;
+mod labels;
 mod models;
 mod origin;
 mod pages;
@@ -72,7 +73,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
         (name = "score", description = "single rows and lists of rows"),
         (name = "verdicts", description = "verdicts, their reasons, counts over time"),
         (name = "predictions", description = "the lists of the origin system"),
-        (name = "models", description = "the models in use"),
+        (name = "models", description = "versions of models, and what judges"),
+        (name = "labels", description = "what people say about flows"),
         (name = "export", description = "CSV"),
         (name = "config", description = "where rows come from by themselves"),
         (name = "health", description = "the state of the system"),
@@ -158,6 +160,10 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(models::storage))
         .routes(routes!(models::supported_formats))
         .routes(routes!(models::profile))
+        .routes(routes!(labels::create, labels::list))
+        .routes(routes!(labels::upload))
+        .routes(routes!(labels::export))
+        .routes(routes!(labels::review))
         .routes(routes!(export::realtime))
         .routes(routes!(sources::list))
         .routes(routes!(sources::one, sources::change))

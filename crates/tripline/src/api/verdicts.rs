@@ -102,7 +102,7 @@ pub(crate) async fn list(
     }))
 }
 
-fn source(name: &str) -> Result<Source, ApiError> {
+pub(super) fn source(name: &str) -> Result<Source, ApiError> {
     Source::from_name(name).ok_or_else(|| {
         let names: Vec<&str> = Source::ALL.iter().map(|source| source.name()).collect();
         ApiError::bad_request(format!("source can only be {}", names.join(", ")))
