@@ -1,3 +1,5 @@
+mod alone;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -5,6 +7,8 @@ use tripline_forest::{
     calibration::Outcome,
     metrics::{self, BinaryCounts, Confusion},
 };
+
+pub use self::alone::judge_alone;
 
 /// Points kept of a curve: enough to draw it.
 const CURVE_POINTS: usize = 200;

@@ -47,6 +47,7 @@ pub use classes::class_of_label;
 pub use error::LifecycleError;
 pub use evaluation::{
     Case, ClassRow, ClassifierEvaluation, ConfusionTable, DetectorEvaluation, Evaluation, LabelRow,
+    judge_alone,
 };
 pub use learner::{CategoryEncoding, Learner};
 pub use report::Report;

@@ -1,10 +1,9 @@
 use std::{collections::BTreeMap, fs, io::Write, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
-use tripline_detect::{DataDigest, Model, ModelSet, Role, Scorer};
-use tripline_features::label;
+use tripline_detect::{DataDigest, Model};
 use tripline_lifecycle::{
-    Case, Evaluation, LabelledRows, Report, class_of_label,
+    Evaluation, LabelledRows, Report,
     recipe::shipped::{self, Shipped},
     split,
     train::{Provenance, Trained, train_classifier, train_detector},
@@ -98,7 +97,7 @@ fn train_one(recipe: &Shipped, set: &DataSet, args: &TrainArgs) -> anyhow::Resul
     let model = std::sync::Arc::new(Model::from_bytes(&bytes)?);
     if args.open_sealed {
         for (name, rows) in &set.sealed {
-            if let Some(evaluation) = evaluate_alone(name, &model, rows)? {
+            if let Some(evaluation) = Evaluation::of_model(name, &model, rows)? {
                 report.add_test(evaluation);
             }
         }
@@ -125,102 +124,6 @@ fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     fs::write(&temporary, bytes)?;
     fs::rename(&temporary, path)?;
     Ok(())
-}
-
-/// What one model does with sealed rows, without the other models of a pipeline.
-fn evaluate_alone(
-    name: &str,
-    model: &std::sync::Arc<Model>,
-    rows: &LabelledRows,
-) -> anyhow::Result<Option<Evaluation>> {
-    if model.role() == Role::Namer {
-        return Ok(evaluate_namer(name, model, rows));
-    }
-    let set = ModelSet::new(vec![std::sync::Arc::clone(model)])?;
-    let present = vec![true; rows.schema().len()];
-    let mut scorer = Scorer::new(set.pipeline_for_packets(rows.schema(), &present)?, 0);
-    let manifest = model.manifest();
-    let names: Vec<String> = manifest
-        .classes
-        .iter()
-        .map(|class| class.name.clone())
-        .collect();
-    let values: Vec<f64> = (0..rows.len())
-        .flat_map(|row| rows.row(row).iter().copied())
-        .collect();
-    let cases: Vec<Case> = scorer
-        .judge_rows(&values)
-        .into_iter()
-        .enumerate()
-        .map(|(row, verdict)| {
-            let text = rows.label(row);
-            Case {
-                label: text.to_owned(),
-                is_attack: label::is_benign(text) != Some(true),
-                threat: verdict
-                    .threat
-                    .map(|threat| (threat.probability, threat.is_threat)),
-                actual_class: class_of_label(rows.schema(), text)
-                    .and_then(|class| names.iter().position(|name| name == class)),
-                class: verdict
-                    .attack
-                    .map(|attack| (attack.class, attack.confidence)),
-            }
-        })
-        .collect();
-    let classes = if model.role() == Role::Detector {
-        Vec::new()
-    } else {
-        names
-    };
-    Ok(Some(Evaluation::of(name, &cases, &classes)))
-}
-
-/// A namer is asked only about attacks it knows by name, inside their true class.
-fn evaluate_namer(
-    name: &str,
-    model: &std::sync::Arc<Model>,
-    rows: &LabelledRows,
-) -> Option<Evaluation> {
-    let manifest = model.manifest();
-    let names: Vec<String> = manifest
-        .classes
-        .iter()
-        .map(|class| class.name.clone())
-        .collect();
-    let ensemble = model.compiled().ensemble();
-    let cases: Vec<Case> = (0..rows.len())
-        .filter_map(|row| {
-            let actual = names.iter().position(|name| name == rows.label(row))?;
-            let values: Vec<f64> = model
-                .columns()
-                .iter()
-                .map(|column| rows.row(row)[*column])
-                .collect();
-            let shares = ensemble.probabilities(&values);
-            let inside =
-                |class: usize| manifest.classes[class].group == manifest.classes[actual].group;
-            let sum: f64 = (0..shares.len())
-                .filter(|class| inside(*class))
-                .map(|class| shares[class])
-                .sum();
-            let best = (0..shares.len())
-                .filter(|class| inside(*class))
-                .max_by(|a, b| shares[*a].total_cmp(&shares[*b]))?;
-            let confidence =
-                manifest
-                    .calibration
-                    .apply(if sum > 0.0 { shares[best] / sum } else { 0.0 });
-            Some(Case {
-                label: rows.label(row).to_owned(),
-                is_attack: true,
-                threat: None,
-                actual_class: Some(actual),
-                class: Some((best, confidence)),
-            })
-        })
-        .collect();
-    (!cases.is_empty()).then(|| Evaluation::of(name, &cases, &names))
 }
 
 fn read_nsl_kdd(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
