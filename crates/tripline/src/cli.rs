@@ -103,6 +103,15 @@ pub struct ServeArgs {
     /// Threads that judge uploads; by default one per processor.
     #[arg(long, env = "TRIPLINE_WORKERS")]
     pub workers: Option<usize>,
+    /// Labelled CSV on which models are measured before they are let in, `.zst` or plain; no model
+    /// may have been trained on it; may be repeated.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TRIPLINE_HOLDOUT",
+        value_delimiter = ','
+    )]
+    pub holdout: Vec<PathBuf>,
     /// Tell this address of every change of a model's stage; may be repeated.
     #[arg(
         long,

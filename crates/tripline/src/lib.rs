@@ -27,6 +27,7 @@ pub mod commands;
 pub mod data;
 mod flows;
 mod generated;
+mod holdouts;
 pub mod ingest;
 mod labels;
 mod live;

@@ -129,6 +129,11 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(upload::csv))
         .routes(routes!(upload::capture))
         .layer(DefaultBodyLimit::max(max_upload));
+    let models = OpenApiRouter::new()
+        .routes(routes!(models::upload))
+        .layer(DefaultBodyLimit::max(
+            models::MAX_MODEL_BYTES + MAX_BODY_BYTES,
+        ));
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(upload::batches))
         .routes(routes!(upload::batch))
@@ -171,6 +176,7 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(health::detailed))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(uploads)
+        .merge(models)
 }
 
 /// Answers requests until `stop` resolves, and then those in flight.

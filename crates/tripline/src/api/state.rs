@@ -13,7 +13,7 @@ use tripline_detect::ModelSet;
 use tripline_store::{Backend, BatchId, NewStream, Progress, Source, Store, StoreError, Timestamp};
 
 use super::{error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool, sources::Sources};
-use crate::registry::Models;
+use crate::registry::{HoldOut, Models};
 
 /// Uploads that are judged at a time; each takes some 30 MB, whatever the size of its file. A
 /// capture counts as several of them, for its table of flows.
@@ -28,6 +28,8 @@ pub struct AppConfig {
     pub max_upload_bytes: u64,
     /// Threads that judge one upload.
     pub workers: usize,
+    /// Labelled rows on which models are measured before they are let in.
+    pub holdouts: Vec<HoldOut>,
     /// Names under which this server may be asked, besides loopback names and addresses.
     pub allowed_hosts: Vec<String>,
 }

@@ -1,10 +1,10 @@
 //! Files: a CSV or a capture comes in as a form and becomes stored verdicts while it arrives. A
 //! small CSV is answered with the origin system's list of predictions, everything else with a job.
 
-mod body;
+pub(super) mod body;
 mod capture_job;
 mod comparison;
-mod form;
+pub(super) mod form;
 mod job;
 mod report;
 

@@ -8,7 +8,7 @@ use super::{chain, processors};
 use crate::{
     api::{self, AppConfig, AppState},
     cli::ServeArgs,
-    clock, model_files,
+    clock, holdouts, model_files,
     registry::Models,
     webhooks::{self, WebhookConfig},
 };
@@ -79,6 +79,7 @@ impl Server {
             max_upload_bytes: args.max_upload_bytes,
             workers: args.workers.unwrap_or_else(processors).max(1),
             allowed_hosts: args.allow_host.clone(),
+            holdouts: holdouts::open(&args.holdout)?,
         };
         let state = AppState::new(Arc::clone(&store), Arc::clone(&models), config, clock::now)?;
         let listener = TcpListener::bind(args.listen)

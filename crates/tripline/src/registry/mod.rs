@@ -5,6 +5,7 @@
 //! exchanges it, and the next request sees the new one. The store is changed first, so a process
 //! that ends in between comes back with what the store says.
 
+mod admission;
 mod change;
 mod loaded;
 mod serving;
@@ -23,10 +24,14 @@ use tripline_store::{
     Backend, Model as Version, ModelFilter, ModelId, ModelStage, StoreError, Timestamp,
 };
 
-pub(crate) use self::change::Change;
+pub use self::admission::HoldOut;
 use self::loaded::Loaded;
 pub(crate) use self::serving::RowRoutes;
 pub use self::serving::Serving;
+pub(crate) use self::{
+    admission::{AdmissionError, Offer},
+    change::Change,
+};
 use crate::model_files::BundleFile;
 
 /// Why the registry could not do what it was asked.

@@ -3,6 +3,7 @@
 mod body;
 mod change;
 mod info;
+mod upload;
 
 use axum::{
     Json,
@@ -26,6 +27,7 @@ pub(crate) use self::{
         __path_profile, __path_storage, __path_supported_formats, profile, storage,
         supported_formats,
     },
+    upload::{__path_upload, MAX_MODEL_BYTES, upload},
 };
 use super::{
     error::{ApiError, ErrorBody},

@@ -108,7 +108,7 @@ async fn drain(mut field: Field<'_>) {
 }
 
 /// What is wrong with a form, in its own words; the status tells too large from malformed.
-pub(super) fn form_error(error: &MultipartError) -> ApiError {
+pub(in crate::api) fn form_error(error: &MultipartError) -> ApiError {
     let detail = match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => "the upload is larger than this server accepts".to_owned(),
         _ => format!("the form cannot be read: {}", error.body_text()),

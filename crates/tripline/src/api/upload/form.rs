@@ -51,7 +51,7 @@ impl FileKind {
 }
 
 /// The form of a request.
-pub(super) async fn read_form(request: Request) -> Result<Multipart, ApiError> {
+pub(in crate::api) async fn read_form(request: Request) -> Result<Multipart, ApiError> {
     let is_form = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -76,7 +76,7 @@ pub(super) async fn read_form(request: Request) -> Result<Multipart, ApiError> {
 }
 
 /// What is kept of a file name: text to be shown, never a path.
-pub(super) fn clean_name(name: &str) -> String {
+pub(in crate::api) fn clean_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let shown: String = last.chars().filter(|letter| !is_hidden(*letter)).collect();
     let shown = shown.trim();
