@@ -108,6 +108,11 @@ impl VerdictId {
         }
     }
 
+    /// Takes the sixteen bytes of an identifier as they were given.
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
     /// The sixteen bytes.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()

@@ -6,6 +6,7 @@
 //! that after `kill -9` it is as before the step or as after it, never between.
 
 mod label;
+mod limits;
 mod message;
 mod model;
 mod step;
@@ -95,6 +96,15 @@ pub trait Registry: Send + Sync + std::fmt::Debug {
 
     /// Gives a lease back, if this holder has it.
     fn release_lease(&self, name: &str, holder: &str) -> Result<()>;
+}
+
+/// Something is not as a step expects it.
+pub(crate) fn conflict(what: impl Into<String>, found: &str, expected: &str) -> crate::StoreError {
+    crate::StoreError::Conflict {
+        what: what.into(),
+        found: found.to_owned(),
+        expected: expected.to_owned(),
+    }
 }
 
 /// A whole store: verdicts and models.

@@ -9,6 +9,7 @@ mod failure;
 mod list;
 mod migrations;
 mod read;
+mod registry;
 mod retain;
 mod sources;
 

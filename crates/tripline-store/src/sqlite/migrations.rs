@@ -15,6 +15,7 @@ const APPLICATION_ID: i32 = 0x5472_6970;
 const SCRIPTS: &[&str] = &[
     include_str!("../../migrations/0001_initial.sql"),
     include_str!("../../migrations/0002_flows.sql"),
+    include_str!("../../migrations/0003_registry.sql"),
 ];
 
 /// The version that this program writes.

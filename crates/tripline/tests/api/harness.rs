@@ -5,7 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use arc_swap::ArcSwap;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -15,11 +14,12 @@ use serde_json::Value;
 use tower::ServiceExt;
 use tower_http::normalize_path::NormalizePath;
 use tripline::{
-    api::{self, AppConfig, AppState, ModelFile},
+    api::{self, AppConfig, AppState},
     clock, model_files,
+    registry::Models,
 };
-use tripline_detect::ModelSet;
-use tripline_store::{SqliteStore, Store};
+use tripline_detect::ModelBundle;
+use tripline_store::{Backend, SqliteStore};
 use tripline_traffic::{AttackKind, AttackPlan, PcapWriter, Traffic, TrafficPlan};
 
 pub(crate) const BOUNDARY: &str = "tripline-test-boundary";
@@ -58,31 +58,18 @@ impl Api {
     }
 
     /// On a store with the models of a folder.
-    pub(crate) fn on(store: Arc<dyn Store>, models_dir: &Path) -> Self {
+    pub(crate) fn on(store: Arc<dyn Backend>, models_dir: &Path) -> Self {
         let (files, refused) = model_files::read_folder(models_dir).unwrap();
         assert!(refused.is_empty(), "{refused:?}");
-        let models =
-            ModelSet::new(files.iter().map(|file| Arc::clone(&file.model)).collect()).unwrap();
-        let files = files.into_iter().map(|file| ModelFile {
-            path_name: file
-                .path
-                .file_name()
-                .unwrap()
-                .to_string_lossy()
-                .into_owned(),
-            model: file.model,
-            bytes: file.bytes,
-            created_at: clock::from_system(file.modified),
-        });
+        let models = Models::open(Arc::clone(&store), &files, Vec::new(), clock::now).unwrap();
         let config = AppConfig {
             full_list_rows: 1000,
             max_upload_bytes: 128 << 20,
             workers: 2,
-            reports_dir: models_dir.to_owned(),
+            holdouts: Vec::new(),
             allowed_hosts: Vec::new(),
         };
-        let models = Arc::new(ArcSwap::from_pointee(models));
-        let state = AppState::new(store, models, files.collect(), config, clock::now).unwrap();
+        let state = AppState::new(store, Arc::new(models), config, clock::now).unwrap();
         Self(api::app(state))
     }
 
@@ -106,6 +93,46 @@ impl Api {
         let request = Request::patch(path)
             .header("content-type", "application/json")
             .body(Body::from(body.to_owned()))
+            .unwrap();
+        self.send(request).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
+        let request = Request::post(path)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        self.send(request).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Request::delete(path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    /// A form with a model and what is said about it.
+    pub(crate) async fn upload_model(
+        &self,
+        name: &str,
+        content: &[u8],
+        fields: &[(&str, &str)],
+    ) -> Answer {
+        let mut body = Vec::new();
+        for (field, value) in fields {
+            body.extend_from_slice(
+                format!(
+                    "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
+                )
+                .as_bytes(),
+            );
+        }
+        body.extend_from_slice(&form(name, content));
+        let request = Request::post("/api/v1/models/upload")
+            .header(
+                "content-type",
+                format!("multipart/form-data; boundary={BOUNDARY}"),
+            )
+            .body(Body::from(body))
             .unwrap();
         self.send(request).await
     }
@@ -153,6 +180,14 @@ pub(crate) fn form_head(name: &str) -> String {
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
          Content-Type: text/csv\r\n\r\n"
     )
+}
+
+/// A model that ships, changed: another version of the same name.
+pub(crate) fn variant(model: &str, change: impl FnOnce(&mut ModelBundle)) -> Vec<u8> {
+    let path = shipped_models().join(format!("{model}.tripline"));
+    let mut bundle = ModelBundle::decode(&std::fs::read(path).unwrap()).unwrap();
+    change(&mut bundle);
+    bundle.encode().unwrap()
 }
 
 /// The folder of the models that ship.

@@ -1,0 +1,433 @@
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use sha2::{Digest, Sha256};
+
+use super::{
+    epoch,
+    models::{get, join_tags},
+};
+use crate::{
+    Committed, LabelId, LabelState, Model, ModelId, ModelStage, ModelTexts, NewLabel, NewModel,
+    Step, StoreError, Write, registry::conflict, sqlite::failure::Result,
+};
+
+pub(super) fn commit(connection: &mut Connection, step: &Step<'_>) -> Result<Committed> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut committed = Committed::default();
+    let mut raises = false;
+    for write in &step.writes {
+        raises |= write.changes_models();
+        apply(&transaction, step, write, &mut committed)?;
+    }
+    if raises {
+        transaction.execute("UPDATE registry_epoch SET epoch = epoch + 1", [])?;
+    }
+    committed.epoch = epoch(&transaction)?;
+    transaction.commit()?;
+    Ok(committed)
+}
+
+fn apply(
+    transaction: &Transaction<'_>,
+    step: &Step<'_>,
+    write: &Write<'_>,
+    committed: &mut Committed,
+) -> Result<()> {
+    match write {
+        Write::AddModel {
+            model,
+            bytes,
+            report,
+            reason,
+        } => {
+            add_model(transaction, step, model, bytes, *report)?;
+            event(
+                transaction,
+                step,
+                model.id,
+                "added",
+                (None, Some(model.stage)),
+                (reason, ""),
+            )
+        }
+        Write::Stage {
+            model,
+            from,
+            to,
+            reason,
+            details,
+        } => {
+            change_stage(transaction, step, *model, *from, *to)?;
+            event(
+                transaction,
+                step,
+                *model,
+                "stage",
+                (Some(*from), Some(*to)),
+                (reason, details),
+            )
+        }
+        Write::Describe { model, texts } => {
+            describe(transaction, *model, texts)?;
+            event(
+                transaction,
+                step,
+                *model,
+                "described",
+                (None, None),
+                ("", ""),
+            )
+        }
+        Write::DeleteModel {
+            model,
+            keep_bytes,
+            reason,
+        } => {
+            delete_model(transaction, step, *model, *keep_bytes)?;
+            event(
+                transaction,
+                step,
+                *model,
+                "deleted",
+                (None, None),
+                (reason, ""),
+            )
+        }
+        Write::AddLabel(label) => {
+            committed.labels.push(add_label(transaction, step, label)?);
+            Ok(())
+        }
+        Write::ReviewLabel {
+            label,
+            state,
+            reason,
+        } => review(transaction, step, *label, *state, reason),
+        Write::Task {
+            key,
+            value,
+            expected,
+        } => keep_task(transaction, step, key, *value, *expected),
+        Write::Record(record) => {
+            transaction
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO records (kind, subject, at, value) \
+                     VALUES (?, ?, ?, ?)",
+                )?
+                .execute((&record.kind, &record.subject, record.at.0, &record.value))?;
+            Ok(())
+        }
+        Write::Send {
+            target,
+            event,
+            body,
+        } => {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO messages (target, event, body, created_at, state, attempts, \
+                     next_at) VALUES (?1, ?2, ?3, ?4, 'waiting', 0, ?4)",
+                )?
+                .execute((target, event, body, step.at.0))?;
+            Ok(())
+        }
+        Write::Tried {
+            message,
+            state,
+            next_at,
+            error,
+        } => {
+            let changed = transaction
+                .prepare_cached(
+                    "UPDATE messages SET state = ?2, attempts = attempts + 1, next_at = ?3, \
+                     last_error = ?4 WHERE number = ?1",
+                )?
+                .execute((message.cast_signed(), state.name(), next_at.0, error))?;
+            if changed == 0 {
+                return Err(conflict(
+                    format!("message {message}"),
+                    "not known",
+                    "one that is kept",
+                )
+                .into());
+            }
+            Ok(())
+        }
+    }
+}
+
+fn event(
+    transaction: &Transaction<'_>,
+    step: &Step<'_>,
+    model: ModelId,
+    kind: &str,
+    (from, to): (Option<ModelStage>, Option<ModelStage>),
+    (reason, details): (&str, &str),
+) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO model_events (model, at, actor, kind, from_stage, to_stage, reason, \
+             details) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute((
+            model.as_bytes(),
+            step.at.0,
+            step.actor,
+            kind,
+            from.map(ModelStage::name),
+            to.map(ModelStage::name),
+            reason,
+            details,
+        ))?;
+    Ok(())
+}
+
+fn known(transaction: &Transaction<'_>, id: ModelId) -> Result<Model> {
+    let found = get(transaction, id)?.filter(|model| model.deleted_at.is_none());
+    Ok(found.ok_or_else(|| conflict(format!("model {id}"), "not there", "one that was added"))?)
+}
+
+fn add_model(
+    transaction: &Transaction<'_>,
+    step: &Step<'_>,
+    model: &NewModel,
+    bytes: &[u8],
+    report: Option<&str>,
+) -> Result<()> {
+    let what = || format!("{} {}", model.name, model.version);
+    match get(transaction, model.id)? {
+        Some(known) if known.deleted_at.is_none() => {
+            return Err(conflict(what(), "there already", "a new version").into());
+        }
+        _ => {}
+    }
+    if model.stage == ModelStage::Active {
+        no_rival(transaction, model.id, &model.slot, &model.name)?;
+    }
+    let digest = Sha256::digest(bytes);
+    transaction
+        .prepare_cached(
+            "INSERT INTO model_blobs (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        )?
+        .execute((digest.as_slice(), bytes))?;
+    let signature = model.signature.as_ref();
+    transaction.execute(
+        "INSERT OR REPLACE INTO models (id, digest, bytes, name, version, role, schema_name, slot, \
+         stage, origin, parent, description, notes, tags, original_filename, file_format, \
+         source_digest, uploaded_by, manifest, checks, signature_key, signature_trusted, \
+         signature_comment, created_at, stage_changed_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            model.id.as_bytes(),
+            digest.as_slice(),
+            bytes.len() as i64,
+            model.name,
+            model.version,
+            model.role,
+            model.schema,
+            model.slot,
+            model.stage.name(),
+            model.origin.name(),
+            model.parent.map(|parent| *parent.as_bytes()),
+            model.texts.description,
+            model.texts.notes,
+            join_tags(&model.texts.tags),
+            model.original_filename,
+            model.file_format,
+            model.source_digest,
+            model.uploaded_by,
+            model.manifest,
+            model.checks,
+            signature.map(|signature| &signature.key_id),
+            signature.map(|signature| signature.trusted),
+            signature.map(|signature| &signature.comment),
+            step.at.0,
+            step.at.0,
+        ],
+    )?;
+    transaction.execute(
+        "DELETE FROM model_reports WHERE model = ?1",
+        [model.id.as_bytes()],
+    )?;
+    if let Some(report) = report {
+        transaction.execute(
+            "INSERT INTO model_reports (model, report) VALUES (?, ?)",
+            (model.id.as_bytes(), report),
+        )?;
+    }
+    Ok(())
+}
+
+fn change_stage(
+    transaction: &Transaction<'_>,
+    step: &Step<'_>,
+    id: ModelId,
+    from: ModelStage,
+    to: ModelStage,
+) -> Result<()> {
+    let model = known(transaction, id)?;
+    if model.stage != from {
+        let what = format!("the stage of {} {}", model.model.name, model.model.version);
+        return Err(conflict(what, model.stage.name(), from.name()).into());
+    }
+    if to == ModelStage::Active {
+        no_rival(transaction, id, &model.model.slot, &model.model.name)?;
+    }
+    transaction
+        .prepare_cached("UPDATE models SET stage = ?2, stage_changed_at = ?3 WHERE id = ?1")?
+        .execute((id.as_bytes(), to.name(), step.at.0))?;
+    Ok(())
+}
+
+fn no_rival(transaction: &Transaction<'_>, id: ModelId, slot: &str, name: &str) -> Result<()> {
+    let rival: Option<(String, String)> = transaction
+        .prepare_cached(
+            "SELECT name, version FROM models WHERE stage = 'active' AND id != ?1 \
+             AND (slot = ?2 OR name = ?3) LIMIT 1",
+        )?
+        .query_row((id.as_bytes(), slot, name), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    match rival {
+        None => Ok(()),
+        Some((name, version)) => Err(conflict(
+            format!("the place of {name}"),
+            &format!("held by the active version {version}"),
+            "free",
+        )
+        .into()),
+    }
+}
+
+fn describe(transaction: &Transaction<'_>, id: ModelId, texts: &ModelTexts) -> Result<()> {
+    known(transaction, id)?;
+    transaction
+        .prepare_cached("UPDATE models SET description = ?2, notes = ?3, tags = ?4 WHERE id = ?1")?
+        .execute((
+            id.as_bytes(),
+            &texts.description,
+            &texts.notes,
+            join_tags(&texts.tags),
+        ))?;
+    Ok(())
+}
+
+fn delete_model(
+    transaction: &Transaction<'_>,
+    step: &Step<'_>,
+    id: ModelId,
+    keep_bytes: bool,
+) -> Result<()> {
+    let model = known(transaction, id)?;
+    if !matches!(model.stage, ModelStage::Candidate | ModelStage::Retired) {
+        let what = format!("the stage of {} {}", model.model.name, model.model.version);
+        return Err(conflict(what, model.stage.name(), "candidate or retired").into());
+    }
+    transaction
+        .prepare_cached("UPDATE models SET deleted_at = ?2 WHERE id = ?1")?
+        .execute((id.as_bytes(), step.at.0))?;
+    if !keep_bytes {
+        transaction
+            .prepare_cached(
+                "DELETE FROM model_blobs WHERE digest = (SELECT digest FROM models WHERE id = ?1) \
+                 AND NOT EXISTS (SELECT 1 FROM models AS other WHERE other.deleted_at IS NULL \
+                 AND other.digest = model_blobs.digest)",
+            )?
+            .execute([id.as_bytes()])?;
+    }
+    Ok(())
+}
+
+fn add_label(transaction: &Transaction<'_>, step: &Step<'_>, label: &NewLabel) -> Result<LabelId> {
+    // The author's earlier word on the same flow goes.
+    transaction
+        .prepare_cached("DELETE FROM labels WHERE verdict = ?1 AND author = ?2")?
+        .execute((label.verdict.as_bytes(), &label.author))?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO labels (verdict, is_attack, attack_type, author, note, state, \
+             state_reason, schema_name, features, detector, classifier, probability, \
+             called_threat, called_class, created_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            label.verdict.as_bytes(),
+            label.is_attack,
+            label.attack_type,
+            label.author,
+            label.note,
+            label.state.name(),
+            label.state_reason,
+            label.schema,
+            label.features,
+            label.detector.map(|id| *id.as_bytes()),
+            label.classifier.map(|id| *id.as_bytes()),
+            label.probability,
+            label.called_threat,
+            label.called_class,
+            step.at.0,
+        ])?;
+    Ok(LabelId(transaction.last_insert_rowid().cast_unsigned()))
+}
+
+fn review(
+    transaction: &Transaction<'_>,
+    step: &Step<'_>,
+    label: LabelId,
+    state: LabelState,
+    reason: &str,
+) -> Result<()> {
+    let changed = transaction
+        .prepare_cached(
+            "UPDATE labels SET state = ?2, state_reason = ?3, reviewed_at = ?4, reviewed_by = ?5 \
+             WHERE id = ?1",
+        )?
+        .execute((
+            i64::try_from(label.0).unwrap_or(i64::MAX),
+            state.name(),
+            reason,
+            step.at.0,
+            step.actor,
+        ))?;
+    if changed == 0 {
+        return Err(conflict(
+            format!("label {}", label.0),
+            "not known",
+            "one that is kept",
+        )
+        .into());
+    }
+    Ok(())
+}
+
+fn keep_task(
+    transaction: &Transaction<'_>,
+    step: &Step<'_>,
+    key: &str,
+    value: Option<&str>,
+    expected: Option<u64>,
+) -> Result<()> {
+    let found: Option<(bool, i64)> = transaction
+        .prepare_cached("SELECT value IS NOT NULL, revision FROM tasks WHERE key = ?1")?
+        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let revision = found
+        .filter(|(has_value, _)| *has_value)
+        .map(|(_, revision)| revision.cast_unsigned());
+    if revision != expected {
+        let shown = |revision: Option<u64>| {
+            revision.map_or_else(|| "none".to_owned(), |revision| revision.to_string())
+        };
+        let error: StoreError = conflict(
+            format!("the revision of task '{key}'"),
+            &shown(revision),
+            &shown(expected),
+        );
+        return Err(error.into());
+    }
+    let next = found.map_or(0, |(_, revision)| revision) + 1;
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO tasks (key, value, revision, updated_at) VALUES (?, ?, ?, ?)",
+        )?
+        .execute((key, value, next, step.at.0))?;
+    Ok(())
+}
