@@ -185,11 +185,18 @@ async fn a_full_disk_fails_the_job_and_keeps_whole_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tripline.db");
     let options = SqliteOptions {
-        hard_limit_bytes: Some(1 << 20),
+        hard_limit_bytes: Some(3 << 20),
         ..SqliteOptions::default()
     };
     let store = SqliteStore::open(&path, &options, tripline::clock::now()).unwrap();
-    let api = Api::on(Arc::new(store), &shipped_models());
+    // Models take room in it too: these two are enough.
+    let models = folder.path().join("models");
+    std::fs::create_dir(&models).unwrap();
+    for name in ["nsl-kdd-detector-full", "nsl-kdd-classifier-full"] {
+        let file = format!("{name}.tripline");
+        std::fs::copy(shipped_models().join(&file), models.join(&file)).unwrap();
+    }
+    let api = Api::on(Arc::new(store), &models);
     let answer = api.upload("a.csv", generated(40_000)).await;
     assert_eq!(
         answer.status,

@@ -213,7 +213,8 @@ async fn what_cannot_be_a_label_is_refused() {
         );
     }
     for (csv, reason) in [
-        ("", "no label"),
+        ("", "'verdict_id' is missing"),
+        ("verdict_id,is_attack\n", "no label"),
         ("verdict_id\nx\n", "'is_attack' is missing"),
         ("verdict_id,is_attack,oracle\n", "unknown column 'oracle'"),
         (

@@ -62,7 +62,7 @@ async fn an_uploaded_model_judges_once_it_is_activated_and_not_before() {
         (&json!(false), &json!("candidate"), &before["id"])
     );
     let scored = api.score("", &row(215)).await.json();
-    assert_eq!(scored["models"]["detector"]["version"], before["version"]);
+    assert_eq!(scored["threat"]["model_version"], before["version"]);
 
     let path = format!("/api/v1/models/{}/activate", id(&new));
     let activated = api
@@ -71,7 +71,7 @@ async fn an_uploaded_model_judges_once_it_is_activated_and_not_before() {
     assert_eq!(activated.status, StatusCode::OK, "{}", activated.text);
     assert_eq!(activated.json()["is_active"], true);
     let scored = api.score("", &row(215)).await.json();
-    assert_eq!(scored["models"]["detector"]["version"], new["version"]);
+    assert_eq!(scored["threat"]["model_version"], new["version"]);
     let list = api.get("/api/v1/models").await.json();
     assert_eq!(named(&list, TEN, "retired")["id"], before["id"]);
     // Others of the type judge other rows and stay.
@@ -85,7 +85,7 @@ async fn an_uploaded_model_judges_once_it_is_activated_and_not_before() {
     assert_eq!(back.status, StatusCode::OK, "{}", back.text);
     assert_eq!(back.json()["id"], before["id"]);
     let scored = api.score("", &row(215)).await.json();
-    assert_eq!(scored["models"]["detector"]["version"], before["version"]);
+    assert_eq!(scored["threat"]["model_version"], before["version"]);
 
     let history = api
         .get(&format!("/api/v1/models/{}/history", id(&new)))
@@ -162,7 +162,7 @@ async fn exchanges_under_load_neither_fail_nor_mix() {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         // The very next request sees it.
         let scored = api.score("", &row(1)).await.json();
-        assert_eq!(scored["models"]["detector"]["version"], next["version"]);
+        assert_eq!(scored["threat"]["model_version"], next["version"]);
         // Some of the others, too, before the next exchange.
         while judged.load(Ordering::Relaxed) < seen + 16 {
             tokio::task::yield_now().await;
@@ -180,7 +180,7 @@ async fn exchanges_under_load_neither_fail_nor_mix() {
         for (client, answers) in &by_client {
             let again = api.score("?store=false", &row(*client)).await.json();
             for answer in answers {
-                let version = &answer["models"]["detector"]["version"];
+                let version = &answer["threat"]["model_version"];
                 versions.insert(version.to_string());
                 if *version == model["version"] {
                     assert_eq!(answer["threat"], again["threat"]);
@@ -200,7 +200,7 @@ async fn exchanges_under_load_neither_fail_nor_mix() {
             let explained = api.get(&path).await.json();
             assert_eq!(
                 explained["stages"][0]["model_version"],
-                answer["models"]["detector"]["version"]
+                answer["threat"]["model_version"]
             );
             assert_eq!(
                 explained["stages"][0]["probability"],
@@ -261,7 +261,7 @@ async fn a_canary_judges_its_share_and_always_the_same_rows() {
         let verdicts = verdicts["verdicts"].as_array().unwrap();
         verdicts
             .iter()
-            .map(|verdict| verdict["models"]["detector"]["version"].clone())
+            .map(|verdict| verdict["threat"]["model_version"].clone())
             .collect()
     };
     let judged = versions(api.score("", &body).await);

@@ -285,27 +285,27 @@ async fn models_and_health_have_the_documented_fields() {
         list["models"].as_array().unwrap().len()
     );
     let model = &list["models"][0];
-    assert_eq!(
-        keys(model),
-        [
-            "class_labels",
-            "created_at",
-            "description",
-            "expected_features",
-            "file_format",
-            "file_path",
-            "file_size_bytes",
-            "id",
-            "is_active",
-            "model_metadata",
-            "model_type",
-            "original_filename",
-            "preprocessing_notes",
-            "uploaded_by",
-            "validation_results",
-            "version"
-        ]
-    );
+    let fields = keys(model);
+    for field in [
+        "class_labels",
+        "created_at",
+        "description",
+        "expected_features",
+        "file_format",
+        "file_path",
+        "file_size_bytes",
+        "id",
+        "is_active",
+        "model_metadata",
+        "model_type",
+        "original_filename",
+        "preprocessing_notes",
+        "uploaded_by",
+        "validation_results",
+        "version",
+    ] {
+        assert!(fields.contains(&field), "{field} of {fields:?}");
+    }
     let id = model["id"].as_str().unwrap();
     assert_eq!(
         &api.get(&format!("/api/v1/models/{id}")).await.json(),
