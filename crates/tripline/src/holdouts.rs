@@ -9,7 +9,7 @@ use tripline_lifecycle::LabelledRows;
 use crate::{data, registry::HoldOut};
 
 /// Seed of the generated records; no recipe trains on it.
-const SEED: u64 = 0x5EA1ED;
+const SEED: u64 = 0x005e_a1ed;
 /// Generated records.
 const RECORDS: usize = 4000;
 /// Rows read of a file.

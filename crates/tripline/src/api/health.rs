@@ -53,7 +53,7 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
     let (sources, has_trouble) = super::sources::health(&state).await;
     let status = match (&database, has_detector, has_classifier) {
         (Err(_), _, _) | (_, false, false) => "unhealthy",
-        (Ok(_), true, true) if !has_trouble => "healthy",
+        (Ok(_), true, true) if !has_trouble && state.registry().refused().is_empty() => "healthy",
         _ => "degraded",
     };
     let database = match &database {
@@ -111,6 +111,13 @@ fn model_check(state: &AppState, role: Role) -> Value {
         .filter(|model| model.role() == role)
         .collect();
     let first = of_role.first().map(|model| model.manifest());
+    let refused: Vec<Value> = state
+        .registry()
+        .refused()
+        .into_iter()
+        .filter(|refused| refused.role == role.as_str())
+        .map(|refused| json!({ "model": refused.model, "reason": refused.reason }))
+        .collect();
     json!({
         "loaded": first.is_some(),
         "version": first.map(|manifest| &manifest.version),
@@ -118,5 +125,6 @@ fn model_check(state: &AppState, role: Role) -> Value {
         "model_type": type_name(role),
         "name": first.map(|manifest| &manifest.name),
         "loaded_count": of_role.len(),
+        "refused": refused,
     })
 }

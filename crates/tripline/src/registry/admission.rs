@@ -52,7 +52,8 @@ pub(crate) struct Offer {
 /// One thing that was checked.
 #[derive(Debug, Clone, Serialize)]
 struct Check {
-    check: &'static str,
+    #[serde(rename = "check")]
+    what: &'static str,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Value::is_null")]
     detail: Value,
@@ -192,13 +193,13 @@ fn read(offer: &Offer, checks: &mut Vec<Check>) -> Result<Model, AdmissionError>
     }
     let bundle = ModelBundle::decode(&offer.bytes).map_err(|error| refused(words(&error)))?;
     checks.push(Check {
-        check: "container, digest, arrays and trees",
+        what: "container, digest, arrays and trees",
         outcome: "passed",
         detail: Value::Null,
     });
     let model = Model::new(bundle).map_err(|error| refused(words(&error)))?;
     checks.push(Check {
-        check: "schema, fingerprint, features and classes",
+        what: "schema, fingerprint, features and classes",
         outcome: "passed",
         detail: json!(model.manifest().schema),
     });
@@ -245,7 +246,7 @@ fn check_claims(
         )));
     }
     checks.push(Check {
-        check: "what the uploader says of role, features and classes",
+        what: "what the uploader says of role, features and classes",
         outcome: "passed",
         detail: Value::Null,
     });
@@ -300,7 +301,7 @@ fn measure(
         evaluations.extend(evaluation);
     }
     checks.push(Check {
-        check: "figures measured on the hold-outs of the registry",
+        what: "figures measured on the hold-outs of the registry",
         outcome: if evaluations.is_empty() {
             "no hold-out has its features"
         } else {

@@ -38,7 +38,7 @@ impl Models {
         let version = self.version(id)?;
         // It has to be able to judge before anything else stops doing so.
         self.load(&version)?;
-        self.try_again(|| {
+        try_again(|| {
             let version = self.version(id)?;
             if version.deleted_at.is_some() {
                 return Err(RegistryError::NoBytes {
@@ -93,7 +93,7 @@ impl Models {
         if matches!(to, ModelStage::Shadow | ModelStage::Canary) {
             self.load(&version)?;
         }
-        self.try_again(|| {
+        try_again(|| {
             let version = self.version(id)?;
             let is_deleted = version.deleted_at.is_some();
             let is_step = match (version.stage, to) {
@@ -215,7 +215,7 @@ impl Models {
         actor: &str,
     ) -> Result<(), RegistryError> {
         let changing = lock(&self.changing);
-        self.try_again(|| {
+        try_again(|| {
             let task = self.store.task(SHARES)?;
             let mut shares: serde_json::Map<String, serde_json::Value> = task
                 .as_ref()
@@ -307,18 +307,15 @@ impl Models {
         }
         Ok(bodies)
     }
+}
 
-    /// Tries a change anew when another process has changed something between reading and writing.
-    fn try_again(
-        &self,
-        mut change: impl FnMut() -> Result<(), RegistryError>,
-    ) -> Result<(), RegistryError> {
-        for _ in 1..TRIES {
-            match change() {
-                Err(RegistryError::Store(StoreError::Conflict { .. })) => {}
-                outcome => return outcome,
-            }
+/// Tries a change anew when another process has changed something between reading and writing.
+fn try_again(mut change: impl FnMut() -> Result<(), RegistryError>) -> Result<(), RegistryError> {
+    for _ in 1..TRIES {
+        match change() {
+            Err(RegistryError::Store(StoreError::Conflict { .. })) => {}
+            outcome => return outcome,
         }
-        change()
     }
+    change()
 }

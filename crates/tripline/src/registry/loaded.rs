@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use tripline_detect::Model;
 use tripline_store::ModelId;
@@ -10,7 +10,7 @@ const SPARE: usize = 8;
 /// Versions that are ready to judge.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
-    models: HashMap<ModelId, Entry>,
+    models: BTreeMap<ModelId, Entry>,
     uses: u64,
 }
 

@@ -85,6 +85,8 @@ pub enum RegistryError {
 /// A version that is to judge and cannot.
 #[derive(Debug, Clone)]
 pub struct Refused {
+    /// What it is for.
+    pub role: String,
     /// Name and version.
     pub model: String,
     /// Why, for people.
@@ -131,11 +133,6 @@ impl Models {
             models.reload(&changing)?;
         }
         Ok(models)
-    }
-
-    /// The store behind it.
-    pub(crate) fn store(&self) -> &dyn Backend {
-        &*self.store
     }
 
     /// What judges now. A request asks once and keeps the answer.
@@ -224,6 +221,7 @@ impl Models {
                     let reason = chain(&error);
                     tracing::error!(model = title(version), reason, "a model cannot judge");
                     refused.push(Refused {
+                        role: version.model.role.clone(),
                         model: title(version),
                         reason,
                     });

@@ -45,8 +45,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     };
     match segments {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] => high != 0 && inside(high, low),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => inside(high, low),
-        [0x2002, high, low, ..] => inside(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => inside(high, low),
         // Teredo, ORCHID and documentation lie in 2001::/23 and 2001:db8::/32; 3fff::/20 as well.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
         // What is not 2000::/3 is loopback, unique local, link-local, multicast or not assigned.
