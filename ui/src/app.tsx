@@ -2,6 +2,7 @@ import { Route, Switch } from 'wouter';
 import { Shell } from './layout/shell.tsx';
 import { BatchPage } from './pages/batch-page.tsx';
 import { BatchesPage } from './pages/batches-page.tsx';
+import { LabelsPage } from './pages/labels-page.tsx';
 import { ModelPage } from './pages/model-page.tsx';
 import { ModelsPage } from './pages/models-page.tsx';
 import { NotFoundPage } from './pages/not-found-page.tsx';
@@ -22,6 +23,7 @@ export function App() {
         <Route path="/verdicts" component={VerdictsPage} />
         <Route path="/verdicts/:id">{({ id }) => <VerdictPage key={id} id={id} />}</Route>
         <Route path="/sources" component={SourcesPage} />
+        <Route path="/labels" component={LabelsPage} />
         <Route path="/models" component={ModelsPage} />
         <Route path="/models/:id">{({ id }) => <ModelPage key={id} id={id} />}</Route>
         <Route component={NotFoundPage} />

@@ -22,8 +22,26 @@ export async function getJson<T>(
 
 /** Changes what is at a path below `/api/v1`; refusals are thrown as by `getJson`. */
 export async function patchJson<T>(path: string, change: unknown, decoder: Decoder<T>): Promise<T> {
-  const answer = await request(path, { method: 'PATCH', body: JSON.stringify(change) });
-  return decodeSuccess(answer, decoder);
+  return decodeSuccess(await request(path, bodyOf('PATCH', change)), decoder);
+}
+
+/** Asks for something to be done; refusals are thrown as by `getJson`. */
+export async function postJson<T>(path: string, order: unknown, decoder: Decoder<T>): Promise<T> {
+  return decodeSuccess(await request(path, bodyOf('POST', order)), decoder);
+}
+
+/** Sends a form, such as one with a file; refusals are thrown as by `getJson`. */
+export async function postForm<T>(path: string, form: FormData, decoder: Decoder<T>): Promise<T> {
+  return decodeSuccess(await request(path, { method: 'POST', body: form }), decoder);
+}
+
+/** Deletes what is at a path; refusals are thrown as by `getJson`. */
+export async function deleteAt<T>(path: string, decoder: Decoder<T>): Promise<T> {
+  return decodeSuccess(await request(path, { method: 'DELETE' }), decoder);
+}
+
+function bodyOf(method: 'PATCH' | 'POST', content: unknown): Request {
+  return { method, body: JSON.stringify(content) };
 }
 
 function decodeSuccess<T>({ status, body }: Answer, decoder: Decoder<T>): T {
@@ -52,8 +70,9 @@ interface Answer {
 }
 
 interface Request {
-  readonly method?: 'PATCH';
-  readonly body?: string;
+  readonly method?: 'PATCH' | 'POST' | 'DELETE';
+  /** Text is JSON; a form says itself what it is. */
+  readonly body?: string | FormData;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -63,7 +82,7 @@ async function request(path: string, { method, body, signal }: Request): Promise
     response = await fetch(`/api/v1${path}`, {
       headers: {
         accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(typeof body === 'string' ? { 'content-type': 'application/json' } : {}),
       },
       ...(method ? { method } : {}),
       ...(body === undefined ? {} : { body }),

@@ -1,4 +1,4 @@
-import { getJson } from './http.ts';
+import { deleteAt, getJson, patchJson, postForm, postJson } from './http.ts';
 import {
   array,
   boolean,
@@ -26,6 +26,17 @@ const model = object({
   preprocessing_notes: optional(string, null),
   created_at: optional(string, null),
   description: optional(string, null),
+  name: optional(string, null),
+  stage: optional(string, null),
+  stage_changed_at: optional(string, null),
+  origin: optional(string, null),
+  slot: optional(string, null),
+  parent_id: optional(string, null),
+  uploaded_by: optional(string, null),
+  notes: optional(string, ''),
+  tags: optional(array(string), []),
+  has_bytes: optional(boolean, true),
+  signature: optional(object({ key_id: string, trusted: boolean, comment: string }), null),
 });
 export type Model = Decoded<typeof model>;
 
@@ -96,6 +107,66 @@ export type TrainingReport = Decoded<typeof trainingReport>;
 
 export async function fetchModels(signal?: AbortSignal): Promise<Model[]> {
   return (await getJson('/models/', object({ models: array(model) }), signal)).models;
+}
+
+const event = object({
+  number,
+  model_id: string,
+  at: string,
+  actor: string,
+  kind: string,
+  from: optional(string, null),
+  to: optional(string, null),
+  reason: string,
+});
+export type ModelEvent = Decoded<typeof event>;
+
+const pathOf = (id: string): string => `/models/${encodeURIComponent(id)}`;
+
+export async function fetchHistory(id: string, signal?: AbortSignal): Promise<ModelEvent[]> {
+  return (await getJson(`${pathOf(id)}/history`, object({ events: array(event) }), signal)).events;
+}
+
+/** What can be asked of a model. */
+export type ModelOrder =
+  | { readonly kind: 'activate' | 'deactivate' | 'rollback' }
+  | { readonly kind: 'stage'; readonly stage: string; readonly share?: number }
+  | { readonly kind: 'delete' };
+
+/** Who asks, and why; both stand in the history. */
+export interface Asker {
+  readonly actor: string;
+  readonly reason: string;
+}
+
+export async function orderModel(id: string, order: ModelOrder, by: Asker): Promise<void> {
+  const words = {
+    ...(by.actor === '' ? {} : { actor: by.actor }),
+    ...(by.reason === '' ? {} : { reason: by.reason }),
+  };
+  if (order.kind === 'delete') {
+    await deleteAt(pathOf(id), unknown);
+  } else if (order.kind === 'stage') {
+    const { stage, share } = order;
+    const body = { stage, ...(share === undefined ? {} : { share }), ...words };
+    await postJson(`${pathOf(id)}/stage`, body, unknown);
+  } else {
+    await postJson(`${pathOf(id)}/${order.kind}`, words, unknown);
+  }
+}
+
+export interface ModelTexts {
+  readonly description: string;
+  readonly notes: string;
+  readonly tags: readonly string[];
+}
+
+export function changeTexts(id: string, texts: ModelTexts): Promise<Model> {
+  return patchJson(pathOf(id), texts, model);
+}
+
+export function uploadModel(form: FormData): Promise<Model> {
+  return postForm('/models/upload', form, model);
 }
 
 export function fetchTrainingReport(id: string, signal?: AbortSignal): Promise<TrainingReport> {

@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { fetchHealth } from './health.ts';
-import { fetchModels, fetchTrainingReport } from './models.ts';
+import { fetchLabels, type LabelQuery } from './labels.ts';
+import { fetchHistory, fetchModels, fetchTrainingReport } from './models.ts';
 import { fetchStats, fetchStoredPrediction, fetchTimeline } from './predictions.ts';
 import { fetchSources } from './sources.ts';
 import { fetchBatches, fetchBatchReport, fetchJob, fetchJobs, type Job } from './uploads.ts';
@@ -96,6 +97,21 @@ export const modelsQuery = queryOptions({
   queryFn: ({ signal }) => fetchModels(signal),
   refetchInterval: SLOW_MILLIS,
 });
+
+export const historyQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['models', 'history', id],
+    queryFn: ({ signal }) => fetchHistory(id, signal),
+    refetchInterval: SLOW_MILLIS,
+  });
+
+export const labelsQuery = (filter: LabelQuery) =>
+  infiniteQueryOptions({
+    queryKey: ['labels', filter],
+    queryFn: ({ pageParam, signal }) => fetchLabels(filter, pageParam, signal),
+    initialPageParam: null as number | null,
+    getNextPageParam: (page) => page.next,
+  });
 
 export const trainingReportQuery = (id: string) =>
   queryOptions({

@@ -24,6 +24,11 @@ export const DESTINATIONS: readonly Destination[] = [
     icon: 'M10 10h.01M6.8 13.2a4.5 4.5 0 0 1 0-6.4m6.4 0a4.5 4.5 0 0 1 0 6.4M4.3 15.7a8 8 0 0 1 0-11.4m11.4 0a8 8 0 0 1 0 11.4',
   },
   {
+    href: '/labels',
+    name: 'Labels',
+    icon: 'M4 4h6l6 6-6 6-6-6V4Zm3 3h.01',
+  },
+  {
     href: '/models',
     name: 'Models',
     icon: 'M10 3v4m0 0H5v4m5-4h5v4M5 11v0m0 0a2 2 0 1 0 0 4 2 2 0 0 0 0-4Zm10 0a2 2 0 1 0 0 4 2 2 0 0 0 0-4Z',

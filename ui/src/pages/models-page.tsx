@@ -1,76 +1,131 @@
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { Link } from 'wouter';
 import type { Model } from '../api/models.ts';
 import { modelsQuery } from '../api/queries.ts';
-import { formatBytes, NO_VALUE, plural } from '../format/numbers.ts';
+import { formatBytes, NO_VALUE } from '../format/numbers.ts';
 import { modelHref } from '../layout/addresses.ts';
 import { Page } from '../layout/page.tsx';
 import { Answer, Empty } from '../parts/answer.tsx';
-import { Facts } from '../parts/facts.tsx';
 import { typeName } from '../parts/model-report.tsx';
-import { ModelSummary } from '../parts/model-summary.tsx';
+import { ModelUpload } from '../parts/model-upload.tsx';
+import { stageOf, titleOf } from '../parts/model-words.ts';
+import { Panel } from '../parts/panel.tsx';
+import { Scroller } from '../parts/scroller.tsx';
+import { StageBadge } from '../parts/stage-badge.tsx';
+import { Stats } from '../parts/stat.tsx';
 import { Time } from '../parts/time.tsx';
+
+const STAGES = ['active', 'canary', 'shadow', 'candidate', 'retired'];
 
 export function ModelsPage() {
   const models = useQuery(modelsQuery);
+  const [stage, setStage] = useState('');
   return (
     <Page
       title="Models"
-      intro="What scores the records, and how well each model did on data it was not trained on."
+      intro="Every version that was let in, and which of them judge. Open one to see how well it does, and to change what it does."
     >
       <Answer of={models} what="the models">
-        {(list) =>
-          list.length === 0 ? (
-            <Empty title="No models">
-              <p>
-                Without a model nothing can be scored. Start the server with{' '}
-                <code>--models-dir</code> pointing to a folder of model bundles.
-              </p>
-            </Empty>
-          ) : (
-            <ul className="cards">
-              {[...list]
-                .sort((a, b) => Number(b.is_active) - Number(a.is_active))
-                .map((model) => (
-                  <ModelCard key={model.id} model={model} />
-                ))}
-            </ul>
-          )
-        }
+        {(list) => (
+          <>
+            <Stats
+              stats={STAGES.map((name) => ({
+                name,
+                value: String(list.filter((model) => stageOf(model) === name).length),
+              }))}
+            />
+            <Panel
+              title="Versions"
+              tools={
+                <label className="choice">
+                  Stage
+                  <select
+                    value={stage}
+                    onChange={(event) => {
+                      setStage(event.target.value);
+                    }}
+                  >
+                    <option value="">any stage</option>
+                    {STAGES.map((name) => (
+                      <option key={name} value={name}>
+                        {name}
+                      </option>
+                    ))}
+                  </select>
+                </label>
+              }
+            >
+              <ModelTable
+                models={list.filter((model) => stage === '' || stageOf(model) === stage)}
+              />
+            </Panel>
+          </>
+        )}
       </Answer>
+      <ModelUpload />
     </Page>
   );
 }
 
-function ModelCard({ model }: { model: Model }) {
-  const title = model.original_filename ?? model.version;
+function ModelTable({ models }: { models: readonly Model[] }) {
+  if (models.length === 0) {
+    return (
+      <Empty title="No such models">
+        <p>
+          Without an active model nothing can be judged. Upload one below, or start the server with{' '}
+          <code>--models-dir</code> pointing to a folder of model bundles.
+        </p>
+      </Empty>
+    );
+  }
+  const order = (model: Model): number => STAGES.indexOf(stageOf(model));
   return (
-    <li className="panel card">
-      <div className="panel-head">
-        <h2>{typeName(model.model_type)}</h2>
-        <span className={`badge ${model.is_active ? 'tone-good' : 'tone-quiet'}`}>
-          {model.is_active ? 'active' : 'inactive'}
-        </span>
-      </div>
-      <p className="panel-note breakable">{model.description ?? title}</p>
-      <ModelSummary id={model.id} />
-      <Facts
-        facts={[
-          ['Version', model.version],
-          ['Features', plural(model.expected_features.length, 'feature')],
-          [
-            'Classes',
-            model.class_labels.length === 0
-              ? NO_VALUE
-              : plural(model.class_labels.length, 'class', 'classes'),
-          ],
-          ['Size', model.file_size_bytes === null ? NO_VALUE : formatBytes(model.file_size_bytes)],
-          ['Created', <Time key="created" at={model.created_at} />],
-        ]}
-      />
-      <Link className="button" href={modelHref(model.id)}>
-        Full report<span className="visually-hidden"> of {title}</span>
-      </Link>
-    </li>
+    <Scroller label="Versions of models" className="tall">
+      <table className="data-table">
+        <thead>
+          <tr>
+            <th scope="col">Model</th>
+            <th scope="col">Stage</th>
+            <th scope="col">For</th>
+            <th scope="col">Version</th>
+            <th scope="col" className="number">
+              Features
+            </th>
+            <th scope="col" className="number">
+              Size
+            </th>
+            <th scope="col">From</th>
+            <th scope="col">Came</th>
+          </tr>
+        </thead>
+        <tbody>
+          {[...models]
+            .sort((a, b) => order(a) - order(b))
+            .map((model) => (
+              <tr key={model.id}>
+                <th scope="row">
+                  <Link href={modelHref(model.id)}>{titleOf(model)}</Link>
+                </th>
+                <td>
+                  <StageBadge stage={stageOf(model)} />
+                </td>
+                <td>{typeName(model.model_type)}</td>
+                <td>
+                  <code>{model.version}</code>
+                </td>
+                <td className="number">{model.expected_features.length}</td>
+                <td className="number">
+                  {model.file_size_bytes === null ? NO_VALUE : formatBytes(model.file_size_bytes)}
+                </td>
+                <td>{model.uploaded_by ?? model.origin ?? NO_VALUE}</td>
+                <td>
+                  <Time at={model.created_at} form="short" />
+                </td>
+              </tr>
+            ))}
+        </tbody>
+      </table>
+    </Scroller>
   );
 }

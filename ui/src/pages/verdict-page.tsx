@@ -10,6 +10,7 @@ import { Page } from '../layout/page.tsx';
 import { Answer, ErrorBox, Loading } from '../parts/answer.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { FlowPanels } from '../parts/flow-panel.tsx';
+import { LabelPanel } from '../parts/label-panel.tsx';
 import { Panel } from '../parts/panel.tsx';
 import { Scroller } from '../parts/scroller.tsx';
 import { SeverityBadge } from '../parts/severity-badge.tsx';
@@ -24,6 +25,12 @@ export function VerdictPage({ id }: { id: string }) {
       {data !== undefined && (
         <>
           <DecisionPanel decision={data.verdict} facts={factsOf(data.verdict)} />
+          {data.verdict.id !== null && (
+            <LabelPanel
+              verdictId={data.verdict.id}
+              calledThreat={data.verdict.threat?.is_threat ?? null}
+            />
+          )}
           <FlowPanels explanation={data} />
           {data.stages.length === 0 && (
             <Panel title="Reasons">

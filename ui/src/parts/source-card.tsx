@@ -3,7 +3,7 @@ import { useId, useState } from 'react';
 import { healthQuery, sourcesQuery } from '../api/queries.ts';
 import { changeSource, type Source, type SourceChange } from '../api/sources.ts';
 import { ErrorBox } from './answer.tsx';
-import { SourceDialog } from './source-dialog.tsx';
+import { ConfirmDialog } from './confirm-dialog.tsx';
 import { type Draft, draftChanges, fieldOfRefusal } from './source-fields.ts';
 import { SourceForm } from './source-form.tsx';
 import { SourceBadge, SourceFigures } from './source-state.tsx';
@@ -134,7 +134,7 @@ export function SourceCard({ source }: { source: Source }) {
         error
       )}
       {asked !== null && (
-        <SourceDialog
+        <ConfirmDialog
           question={questionOf(source, asked, draft)}
           note={asked === 'on' && isChanged ? 'The changed settings are saved with it.' : undefined}
           confirm={() => {

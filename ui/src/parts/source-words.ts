@@ -1,5 +1,6 @@
 import { ApiError } from '../api/http.ts';
 import type { Source } from '../api/sources.ts';
+import type { Question } from './confirm-dialog.tsx';
 import { type Config, type Draft, fieldText } from './source-fields.ts';
 
 export const PACKET_CAPTURE = 'packet_capture';
@@ -16,12 +17,6 @@ export function sourceTitle(name: string): string {
 
 /** What is asked of the server: to switch on or off, or to take settings in. */
 export type Step = 'on' | 'off' | 'save' | 'restart';
-
-export interface Question {
-  readonly title: string;
-  readonly text: string;
-  readonly confirm: string;
-}
 
 /** What starts or stops, said before it does. */
 export function questionOf(source: Source, step: Step, draft: Draft): Question {
