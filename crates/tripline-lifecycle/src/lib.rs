@@ -9,6 +9,8 @@
 //!   leaving one attack type out at a time, and calibrates every probability ([`train`]).
 //! - Measures models on labelled rows ([`Evaluation`]) and writes the result for people
 //!   ([`report`]).
+//! - Compares a candidate with the model that judges, and decides when it takes its place
+//!   ([`promotion`]).
 //!
 //! # What it deliberately does not do
 //!
@@ -37,6 +39,7 @@ mod classes;
 mod error;
 mod evaluation;
 mod learner;
+pub mod promotion;
 pub mod recipe;
 pub mod report;
 mod rows;

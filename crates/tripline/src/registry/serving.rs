@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use tripline_detect::{DetectError, Model, ModelSet, Pipeline};
+use tripline_lifecycle::promotion::goes_to_canary;
 use tripline_store::{Model as Version, ModelId, ModelStage};
 
 /// What judges: the active models, and for each canary the same with one model exchanged.
@@ -148,12 +149,4 @@ impl RowRoutes {
 /// Whether two versions cannot both be active.
 pub(super) fn competes(one: &Version, other: &Version) -> bool {
     one.model.slot == other.model.slot || one.model.name == other.model.name
-}
-
-fn goes_to_canary(id: &[u8; 16], key: &[u8], share: f64) -> bool {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::new_with_prefix(id).chain_update(key).finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    (u64::from_be_bytes(first) as f64) < share * 2f64.powi(64)
 }
