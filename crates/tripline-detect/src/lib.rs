@@ -45,7 +45,8 @@ pub use bundle::ModelBundle;
 pub use error::DetectError;
 pub use explain::{Contribution, Explanation, StageExplanation};
 pub use manifest::{
-    ClassDef, DataDigest, FeatureBaseline, MadeFor, Manifest, Role, SchemaRef, Threshold, Training,
+    ClassDef, DataDigest, FeatureBaseline, MadeFor, Manifest, Probe, Role, SchemaRef,
+    ScoreBaseline, Threshold, Training,
 };
 pub use model::Model;
 pub use pipeline::{ModelSet, Pipeline};

@@ -130,6 +130,30 @@ pub struct FeatureBaseline {
     pub missing: u64,
 }
 
+/// The distribution of a model's answers in training, to measure drift against.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScoreBaseline {
+    /// Rows per twentieth of the calibrated probability – of being a threat, or that the class is
+    /// right – by models that had not seen the rows.
+    pub counts: Vec<u64>,
+}
+
+impl ScoreBaseline {
+    /// Number of bins.
+    pub const BINS: usize = 20;
+}
+
+/// A row with the answer that the model gave when it was made: whoever loads it must get the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// The row, in the order of the features; `null` is missing.
+    pub values: Vec<Option<f64>>,
+    /// The margin of each output.
+    pub margins: Vec<f64>,
+}
+
 /// Everything about a model but its trees.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -174,6 +198,12 @@ pub struct Manifest {
     pub metrics: serde_json::Value,
     /// Distributions of the features in training.
     pub baseline: Vec<FeatureBaseline>,
+    /// Distribution of the answers in training.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub scores: Option<ScoreBaseline>,
+    /// Rows with the answers the model gave; at most [`Manifest::MAX_PROBES`].
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub probe: Vec<Probe>,
 }
 
 /// Longest text accepted for a name.
@@ -184,6 +214,8 @@ impl Manifest {
     pub const FORMAT: &'static str = "tripline-bundle";
     /// The layout written by this version.
     pub const FORMAT_VERSION: u32 = 1;
+    /// Most rows of a probe.
+    pub const MAX_PROBES: usize = 64;
 
     /// Checks every field against the schema and each other, and gives the schema with the
     /// position of each of the model's features in it.
@@ -253,6 +285,38 @@ impl Manifest {
                         "'{}' has edges out of order or a wrong number of counts",
                         baseline.feature
                     ),
+                );
+            }
+        }
+        if let Some(scores) = &self.scores
+            && scores.counts.len() != ScoreBaseline::BINS
+        {
+            return refuse(
+                "scores",
+                format!(
+                    "{} bins, expected {}",
+                    scores.counts.len(),
+                    ScoreBaseline::BINS
+                ),
+            );
+        }
+        if self.probe.len() > Self::MAX_PROBES {
+            return refuse(
+                "probe",
+                format!(
+                    "{} rows, expected at most {}",
+                    self.probe.len(),
+                    Self::MAX_PROBES
+                ),
+            );
+        }
+        for (row, probe) in self.probe.iter().enumerate() {
+            if probe.values.len() != self.features.len()
+                || !probe.margins.iter().all(|margin| margin.is_finite())
+            {
+                return refuse(
+                    "probe",
+                    format!("row {row} has a wrong number of values or no finite answer"),
                 );
             }
         }

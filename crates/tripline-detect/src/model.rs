@@ -1,5 +1,5 @@
 use tripline_features::{FeatureKind, FeatureSchema};
-use tripline_forest::{ColumnKind, fast::Compiled};
+use tripline_forest::{ColumnKind, Ensemble, fast::Compiled};
 
 use crate::{DetectError, Manifest, ModelBundle, Role};
 
@@ -10,6 +10,20 @@ pub struct Model {
     schema: &'static FeatureSchema,
     columns: Vec<usize>,
     compiled: Compiled,
+}
+
+/// The first row of the probe to which the trees give another answer than the recorded one.
+fn wrong_answer(manifest: &Manifest, ensemble: &Ensemble) -> Option<usize> {
+    manifest.probe.iter().position(|probe| {
+        let values: Vec<f64> = probe
+            .values
+            .iter()
+            .map(|value| value.unwrap_or(f64::NAN))
+            .collect();
+        let margins = ensemble.margins(&values);
+        let same = |(one, other): (&f64, &f64)| one.to_bits() == other.to_bits();
+        margins.len() != probe.margins.len() || !margins.iter().zip(&probe.margins).all(same)
+    })
 }
 
 impl Model {
@@ -61,6 +75,12 @@ impl Model {
                     format!("the column of '{}' has another kind", feature.name),
                 );
             }
+        }
+        if let Some(row) = wrong_answer(&manifest, &ensemble) {
+            return refuse(
+                "probe",
+                format!("the trees do not give the recorded answer to row {row}"),
+            );
         }
         Ok(Self {
             schema,

@@ -1,5 +1,8 @@
-use tripline_detect::FeatureBaseline;
+use std::collections::BTreeMap;
+
+use tripline_detect::{FeatureBaseline, Manifest, Probe, ScoreBaseline};
 use tripline_features::FeatureKind;
+use tripline_forest::Ensemble;
 
 use crate::LabelledRows;
 
@@ -49,4 +52,53 @@ fn quantile_edges(sorted: &[f64]) -> Vec<f64> {
         }
     }
     edges
+}
+
+/// The distribution of probabilities with weights, as so many rows.
+pub(crate) fn score_baseline(
+    scores: impl Iterator<Item = (f64, f64)>,
+    rows: usize,
+) -> ScoreBaseline {
+    let mut weights = [0.0; ScoreBaseline::BINS];
+    for (score, weight) in scores {
+        let bin = (score.clamp(0.0, 1.0) * ScoreBaseline::BINS as f64) as usize;
+        weights[bin.min(ScoreBaseline::BINS - 1)] += weight;
+    }
+    let sum: f64 = weights.iter().sum();
+    let scale = rows as f64 / sum.max(f64::MIN_POSITIVE);
+    ScoreBaseline {
+        counts: weights
+            .iter()
+            .map(|weight| (weight * scale).round() as u64)
+            .collect(),
+    }
+}
+
+/// Rows with the ensemble's answers, spread over the labels and over the rows of each.
+pub(crate) fn probes(rows: &LabelledRows, columns: &[usize], ensemble: &Ensemble) -> Vec<Probe> {
+    let mut by_label: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for row in 0..rows.len() {
+        by_label.entry(rows.label(row)).or_default().push(row);
+    }
+    let each = (Manifest::MAX_PROBES / by_label.len().max(1)).max(1);
+    let chosen = by_label.values().flat_map(|of_label| {
+        let count = each.min(of_label.len());
+        (0..count).map(move |turn| of_label[turn * of_label.len() / count])
+    });
+    chosen
+        .take(Manifest::MAX_PROBES)
+        .map(|row| {
+            let values: Vec<f64> = columns
+                .iter()
+                .map(|column| rows.row(row)[*column])
+                .collect();
+            Probe {
+                margins: ensemble.margins(&values),
+                values: values
+                    .into_iter()
+                    .map(|value| (!value.is_nan()).then_some(value))
+                    .collect(),
+            }
+        })
+        .collect()
 }

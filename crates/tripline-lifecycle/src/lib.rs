@@ -36,6 +36,7 @@
 
 mod baseline;
 mod classes;
+pub mod drift;
 mod error;
 mod evaluation;
 mod learner;

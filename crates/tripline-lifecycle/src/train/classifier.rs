@@ -15,8 +15,11 @@ use super::{
     row_weights, schema_ref, training,
 };
 use crate::{
-    Case, Evaluation, LabelledRows, LifecycleError, Report, baseline::baselines, class_of_label,
-    recipe::ClassifierRecipe, split,
+    Case, Evaluation, LabelledRows, LifecycleError, Report,
+    baseline::{baselines, probes, score_baseline},
+    class_of_label,
+    recipe::ClassifierRecipe,
+    split,
 };
 
 /// Rows a named attack needs to be learnt.
@@ -77,6 +80,10 @@ pub fn train_classifier(
             })
         },
     );
+    let scores: Vec<f64> = plain_outcomes
+        .iter()
+        .map(|outcome| calibration.apply(outcome.score))
+        .collect();
     let manifest = Manifest {
         format: Manifest::FORMAT.to_owned(),
         format_version: Manifest::FORMAT_VERSION,
@@ -102,6 +109,11 @@ pub fn train_classifier(
         training: training(provenance, recipe, recipe.seed)?,
         metrics: json!({ "held_out_training_rows": headline }),
         baseline: baselines(&rows, &fitter.columns),
+        scores: Some(score_baseline(
+            scores.into_iter().map(|score| (score, 1.0)),
+            rows.len(),
+        )),
+        probe: probes(&rows, &fitter.columns, &ensemble),
     };
     let mut bundle = ModelBundle { manifest, ensemble };
     let bytes = bundle.encode()?.len();

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     LabelledRows, LifecycleError, Report,
-    baseline::baselines,
+    baseline::{baselines, probes, score_baseline},
     recipe::{Background, DetectorRecipe, ThresholdRule},
     report::{HeldOutType, TrainingFigures},
     split,
@@ -56,6 +56,7 @@ pub fn train_detector(
     );
     let (calibration, method) = calibrate(&expected, &held_out.groups())?;
     let calibrated = apply(&calibration, &expected);
+    let calibration_of_scores = calibration.clone();
     let threshold = described(&recipe.threshold, calibration.apply(threshold_score));
     let error = method_error(&expected, &held_out.groups(), method)?;
 
@@ -113,6 +114,16 @@ pub fn train_detector(
             }
         }),
         baseline: baselines(rows, &fitter.columns),
+        scores: Some(score_baseline(
+            apply(
+                &calibration_of_scores,
+                &held_out.outcomes(fitter.attack_share(), 0.0),
+            )
+            .iter()
+            .map(|outcome| (outcome.score, outcome.weight)),
+            rows.len(),
+        )),
+        probe: probes(rows, &fitter.columns, &ensemble),
     };
     let mut bundle = ModelBundle { manifest, ensemble };
     let bytes = bundle.encode()?.len();
