@@ -40,6 +40,7 @@ pub mod drift;
 mod error;
 mod evaluation;
 mod learner;
+pub mod performance;
 pub mod promotion;
 pub mod recipe;
 pub mod report;

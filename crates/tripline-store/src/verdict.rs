@@ -209,3 +209,13 @@ pub struct StoredVerdict {
     /// The flow, as it was given.
     pub flow: Option<Vec<u8>>,
 }
+
+impl StoredVerdict {
+    /// Its place in a list by time: a list that continues there begins after it.
+    pub fn cursor(&self) -> crate::Cursor {
+        crate::Cursor {
+            created_at: self.created_at,
+            row_key: self.id.place().row_key(),
+        }
+    }
+}

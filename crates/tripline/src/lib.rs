@@ -32,6 +32,7 @@ pub mod ingest;
 mod labels;
 mod live;
 pub mod model_files;
+pub mod monitor;
 mod output;
 mod records;
 pub mod registry;

@@ -191,6 +191,13 @@ pub struct Model {
     pub deleted_at: Option<Timestamp>,
 }
 
+impl Model {
+    /// Whether the two cannot both be active: they have the same slot or the same name.
+    pub fn competes(&self, other: &Self) -> bool {
+        self.model.slot == other.model.slot || self.model.name == other.model.name
+    }
+}
+
 /// Which models are meant; the default means all that are not deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ModelFilter {

@@ -14,6 +14,7 @@ mod identity;
 mod judge;
 mod labels;
 mod models;
+mod monitoring;
 mod origin;
 mod pages;
 mod predictions;
@@ -74,6 +75,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
         (name = "verdicts", description = "verdicts, their reasons, counts over time"),
         (name = "predictions", description = "the lists of the origin system"),
         (name = "models", description = "versions of models, and what judges"),
+        (name = "monitoring", description = "drift, quality, candidates, and what was told of them"),
         (name = "labels", description = "what people say about flows"),
         (name = "export", description = "CSV"),
         (name = "config", description = "where rows come from by themselves"),
@@ -165,6 +167,11 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(models::storage))
         .routes(routes!(models::supported_formats))
         .routes(routes!(models::profile))
+        .routes(routes!(monitoring::overview))
+        .routes(routes!(monitoring::records))
+        .routes(routes!(monitoring::rules, monitoring::change_rules))
+        .routes(routes!(monitoring::comparison))
+        .routes(routes!(monitoring::messages))
         .routes(routes!(labels::create, labels::list))
         .routes(routes!(labels::upload))
         .routes(routes!(labels::export))

@@ -9,6 +9,7 @@ use crate::{
     api::{self, AppConfig, AppState},
     cli::ServeArgs,
     clock, holdouts, model_files,
+    monitor::Monitor,
     registry::Models,
     webhooks::{self, WebhookConfig},
 };
@@ -51,6 +52,7 @@ pub(super) struct Server {
     pub(super) url: String,
     listener: TcpListener,
     state: AppState,
+    monitor: Monitor,
     /// Ends background work when it is told.
     stop: tokio::sync::watch::Sender<bool>,
 }
@@ -98,6 +100,7 @@ impl Server {
             clock::now,
             stopped.clone(),
         ));
+        let monitor = Monitor::start(Arc::clone(&store), Arc::clone(&models), clock::now)?;
         tokio::spawn(follow_models(models, stopped));
         spawn_checkpoints(store.clone());
         spawn_retention(store, args);
@@ -105,6 +108,7 @@ impl Server {
             url,
             listener,
             state,
+            monitor,
             stop,
         })
     }
@@ -117,7 +121,12 @@ impl Server {
         let served = api::serve(self.listener, self.state, stop).await;
         // Nobody may be left to hear it.
         let _ = self.stop.send(true);
-        tokio::task::spawn_blocking(move || state.stop_sources()).await?;
+        let monitor = self.monitor;
+        tokio::task::spawn_blocking(move || {
+            drop(monitor);
+            state.stop_sources();
+        })
+        .await?;
         served
     }
 }

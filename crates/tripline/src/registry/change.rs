@@ -1,11 +1,12 @@
 //! Changes of stage: checked first, committed in one step, and then effective for the next request.
 
 use serde_json::json;
+use tripline_lifecycle::promotion::Decision;
 use tripline_store::{
     Model as Version, ModelFilter, ModelId, ModelStage, Step, StoreError, Timestamp, Write,
 };
 
-use super::{Models, RegistryError, lock, serving::competes, title};
+use super::{Models, RegistryError, lock, title};
 
 /// How often a change is tried again when somebody else was faster.
 const TRIES: usize = 8;
@@ -67,7 +68,7 @@ impl Models {
                 reason: change.reason,
                 details: change.details,
             });
-            self.commit(change.actor, writes)
+            self.commit(change.actor, self.now(), writes)
         })?;
         self.reload(&changing)?;
         self.version(id)
@@ -114,6 +115,7 @@ impl Models {
             }
             self.commit(
                 change.actor,
+                self.now(),
                 vec![Write::Stage {
                     model: id,
                     from: version.stage,
@@ -150,14 +152,17 @@ impl Models {
     }
 
     /// The version that was active last in the place of this one.
-    fn predecessor_of(&self, version: &Version) -> Result<Option<ModelId>, RegistryError> {
+    pub(crate) fn predecessor_of(
+        &self,
+        version: &Version,
+    ) -> Result<Option<ModelId>, RegistryError> {
         let others = self.store.models(&ModelFilter::default())?;
         let mut best: Option<&Version> = None;
         for other in &others {
             let has_served = other.stage == ModelStage::Retired
                 && other.model.id != version.model.id
                 && other.has_bytes
-                && competes(other, version);
+                && other.competes(version);
             if !has_served
                 || best.is_some_and(|best| best.stage_changed_at >= other.stage_changed_at)
             {
@@ -185,6 +190,7 @@ impl Models {
         self.version(id)?;
         self.commit(
             change.actor,
+            self.now(),
             vec![Write::DeleteModel {
                 model: id,
                 keep_bytes,
@@ -195,7 +201,7 @@ impl Models {
     }
 
     /// The share of flows that each canary judges.
-    pub(super) fn canary_shares(&self) -> Result<Vec<(ModelId, f64)>, RegistryError> {
+    pub(crate) fn canary_shares(&self) -> Result<Vec<(ModelId, f64)>, RegistryError> {
         let Some(task) = self.store.task(SHARES)? else {
             return Ok(Vec::new());
         };
@@ -207,6 +213,18 @@ impl Models {
             .collect())
     }
 
+    /// The shares as they are stored, with their revision.
+    fn shares(
+        &self,
+    ) -> Result<(serde_json::Map<String, serde_json::Value>, Option<u64>), RegistryError> {
+        let task = self.store.task(SHARES)?;
+        let shares = task
+            .as_ref()
+            .and_then(|task| serde_json::from_str(&task.value).ok())
+            .unwrap_or_default();
+        Ok((shares, task.map(|task| task.revision)))
+    }
+
     /// Sets the share of flows that a canary judges.
     pub(crate) fn set_share(
         &self,
@@ -216,19 +234,16 @@ impl Models {
     ) -> Result<(), RegistryError> {
         let changing = lock(&self.changing);
         try_again(|| {
-            let task = self.store.task(SHARES)?;
-            let mut shares: serde_json::Map<String, serde_json::Value> = task
-                .as_ref()
-                .and_then(|task| serde_json::from_str(&task.value).ok())
-                .unwrap_or_default();
+            let (mut shares, expected) = self.shares()?;
             shares.insert(id.to_string(), json!(share));
             let value = serde_json::Value::Object(shares).to_string();
             self.commit(
                 actor,
+                self.now(),
                 vec![Write::Task {
                     key: SHARES,
                     value: Some(&value),
-                    expected: task.map(|task| task.revision),
+                    expected,
                 }],
             )
         })?;
@@ -242,13 +257,97 @@ impl Models {
         })?;
         Ok(active
             .into_iter()
-            .filter(|other| other.model.id != version.model.id && competes(other, version))
+            .filter(|other| other.model.id != version.model.id && other.competes(version))
             .collect())
     }
 
+    /// Carries out what a policy decided about candidates, in the same step as these writes. An active
+    /// version that is given up makes room for its predecessor.
+    pub(crate) fn carry_out(
+        &self,
+        actor: &str,
+        at: Timestamp,
+        writes: Vec<Write<'_>>,
+        decided: &[(ModelId, Decision)],
+        details: impl Fn(ModelId) -> String,
+    ) -> Result<(), RegistryError> {
+        let changing = lock(&self.changing);
+        let mut moves: Vec<(ModelId, ModelStage, ModelStage, String, String)> = Vec::new();
+        let mut shares = self.shares()?;
+        let mut shares_changed = false;
+        for (id, decision) in decided {
+            let version = self.version(*id)?;
+            let figures = details(*id);
+            let mut go = |id, from, to, reason: &str| {
+                moves.push((id, from, to, reason.to_owned(), figures.clone()));
+            };
+            match decision {
+                Decision::Stay { .. } => {}
+                Decision::GoOn { share, because } if *share >= 1.0 => {
+                    self.load(&version)?;
+                    for rival in self.rivals_of(&version)? {
+                        go(
+                            rival.model.id,
+                            ModelStage::Active,
+                            ModelStage::Retired,
+                            because,
+                        );
+                    }
+                    go(*id, version.stage, ModelStage::Active, because);
+                }
+                Decision::GoOn { share, because } => {
+                    shares.0.insert(id.to_string(), json!(share));
+                    shares_changed = true;
+                    if version.stage != ModelStage::Canary {
+                        go(*id, version.stage, ModelStage::Canary, because);
+                    }
+                }
+                Decision::GiveUp { because } => {
+                    go(*id, version.stage, ModelStage::Retired, because);
+                    if version.stage == ModelStage::Active
+                        && let Some(predecessor) = self.predecessor_of(&version)?
+                    {
+                        self.load(&self.version(predecessor)?)?;
+                        go(
+                            predecessor,
+                            ModelStage::Retired,
+                            ModelStage::Active,
+                            because,
+                        );
+                    }
+                }
+            }
+        }
+        let value = serde_json::Value::Object(shares.0).to_string();
+        let mut writes = writes;
+        writes.extend(moves.iter().map(|(model, from, to, reason, details)| {
+            tracing::info!(model = %model, from = from.name(), to = to.name(), reason, "a model changes its stage");
+            Write::Stage {
+                model: *model,
+                from: *from,
+                to: *to,
+                reason,
+                details,
+            }
+        }));
+        if shares_changed {
+            writes.push(Write::Task {
+                key: SHARES,
+                value: Some(&value),
+                expected: shares.1,
+            });
+        }
+        self.commit(actor, at, writes)?;
+        self.reload(&changing)
+    }
+
     /// Commits a step with the messages that tell of it.
-    pub(crate) fn commit(&self, actor: &str, writes: Vec<Write<'_>>) -> Result<(), RegistryError> {
-        let at = self.now();
+    pub(crate) fn commit(
+        &self,
+        actor: &str,
+        at: Timestamp,
+        writes: Vec<Write<'_>>,
+    ) -> Result<(), RegistryError> {
         let bodies = if self.told.is_empty() {
             Vec::new()
         } else {

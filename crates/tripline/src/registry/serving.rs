@@ -58,7 +58,7 @@ impl Serving {
             };
             let mut set: Vec<&(&Version, Arc<Model>)> = active
                 .iter()
-                .filter(|(other, _)| !competes(other, version))
+                .filter(|(other, _)| !other.competes(version))
                 .copied()
                 .collect();
             set.push(canary);
@@ -144,9 +144,4 @@ impl RowRoutes {
             .find(|(id, share, _)| goes_to_canary(id.as_bytes(), key.as_ref(), *share));
         chosen.map_or(self.active, |(_, _, pipeline)| *pipeline)
     }
-}
-
-/// Whether two versions cannot both be active.
-pub(super) fn competes(one: &Version, other: &Version) -> bool {
-    one.model.slot == other.model.slot || one.model.name == other.model.name
 }

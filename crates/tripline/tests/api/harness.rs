@@ -46,7 +46,11 @@ impl Answer {
 }
 
 /// An API without a socket.
-pub(crate) struct Api(NormalizePath<Router>);
+pub(crate) struct Api {
+    router: NormalizePath<Router>,
+    pub(crate) store: Arc<dyn Backend>,
+    pub(crate) models: Arc<Models>,
+}
 
 impl Api {
     /// On an empty store in memory with the models that ship.
@@ -69,12 +73,18 @@ impl Api {
             holdouts: Vec::new(),
             allowed_hosts: Vec::new(),
         };
-        let state = AppState::new(store, Arc::new(models), config, clock::now).unwrap();
-        Self(api::app(state))
+        let models = Arc::new(models);
+        let state =
+            AppState::new(Arc::clone(&store), Arc::clone(&models), config, clock::now).unwrap();
+        Self {
+            router: api::app(state),
+            store,
+            models,
+        }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.0.clone().oneshot(request).await.unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         Answer {

@@ -19,6 +19,7 @@ mod killed;
 mod labels;
 mod live;
 mod models;
+mod monitoring;
 mod namespace;
 mod origin;
 mod server;
