@@ -44,6 +44,7 @@ pub mod performance;
 pub mod promotion;
 pub mod recipe;
 pub mod report;
+pub mod retrain;
 mod rows;
 pub mod split;
 pub mod train;
