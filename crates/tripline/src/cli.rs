@@ -43,6 +43,12 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Train the models that ship from the public data sets.
     Train(TrainArgs),
+    /// Do the retraining of a folder; what the server starts in the background.
+    #[command(hide = true)]
+    RetrainJob {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// List, show and check model bundles.
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -103,6 +109,10 @@ pub struct ServeArgs {
     /// Threads that judge uploads; by default one per processor.
     #[arg(long, env = "TRIPLINE_WORKERS")]
     pub workers: Option<usize>,
+    /// Folder of the data that the shipped models were trained on (`nsl-kdd/`, `cicids2017/`); without
+    /// it no model can be trained anew.
+    #[arg(long, value_name = "FOLDER", env = "TRIPLINE_DATA")]
+    pub training_data: Option<PathBuf>,
     /// Labelled CSV on which models are measured before they are let in, `.zst` or plain; no model
     /// may have been trained on it; may be repeated.
     #[arg(

@@ -36,5 +36,7 @@ pub mod monitor;
 mod output;
 mod records;
 pub mod registry;
+pub mod retraining;
 mod sensor;
+mod training_data;
 pub mod webhooks;

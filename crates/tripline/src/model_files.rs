@@ -109,3 +109,12 @@ pub fn model_set(folder: &Path) -> anyhow::Result<ModelSet> {
         files.into_iter().map(|file| file.model).collect(),
     )?)
 }
+
+/// Writes beside the target and renames, so that a reader never sees half a file.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".part");
+    std::fs::write(&temporary, bytes)?;
+    std::fs::rename(&temporary, path)?;
+    Ok(())
+}

@@ -21,6 +21,7 @@ mod predictions;
 mod query;
 mod realtime;
 pub(crate) mod reason_bytes;
+mod retraining;
 mod row;
 mod score;
 mod scorers;
@@ -172,6 +173,8 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(monitoring::rules, monitoring::change_rules))
         .routes(routes!(monitoring::comparison))
         .routes(routes!(monitoring::messages))
+        .routes(routes!(retraining::list, retraining::begin))
+        .routes(routes!(retraining::cancel))
         .routes(routes!(labels::create, labels::list))
         .routes(routes!(labels::upload))
         .routes(routes!(labels::export))

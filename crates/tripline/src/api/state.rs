@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -13,7 +13,10 @@ use tripline_detect::ModelSet;
 use tripline_store::{Backend, BatchId, NewStream, Progress, Source, Store, StoreError, Timestamp};
 
 use super::{error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool, sources::Sources};
-use crate::registry::{HoldOut, Models};
+use crate::{
+    registry::{HoldOut, Models},
+    retraining::Retrainer,
+};
 
 /// Uploads that are judged at a time; each takes some 30 MB, whatever the size of its file. A
 /// capture counts as several of them, for its table of flows.
@@ -42,6 +45,7 @@ pub struct AppState(Arc<Shared>);
 struct Shared {
     store: Arc<dyn Backend>,
     models: Arc<Models>,
+    retrainer: OnceLock<Arc<Retrainer>>,
     config: AppConfig,
     clock: fn() -> Timestamp,
     scorers: ScorerPool,
@@ -69,6 +73,7 @@ impl AppState {
         Ok(Self(Arc::new(Shared {
             store,
             models,
+            retrainer: OnceLock::new(),
             config,
             clock,
             scorers: ScorerPool::default(),
@@ -103,6 +108,17 @@ impl AppState {
     /// The models in use now.
     pub(crate) fn models(&self) -> Arc<ModelSet> {
         Arc::clone(self.0.models.serving().active())
+    }
+
+    /// Lets models be trained anew.
+    pub fn with_retrainer(self, retrainer: Arc<Retrainer>) -> Self {
+        // It is given once.
+        let _ = self.0.retrainer.set(retrainer);
+        self
+    }
+
+    pub(crate) fn retrainer(&self) -> Option<Arc<Retrainer>> {
+        self.0.retrainer.get().cloned()
     }
 
     /// Every version, and which of them judge.

@@ -32,6 +32,7 @@ use tripline_detect::DetectError;
 use crate::{
     cli::{Cli, Command},
     ingest::IngestError,
+    retraining,
     sensor::SensorError,
 };
 
@@ -53,6 +54,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::RetrainJob { folder } => retraining::run_job(&folder).map(|()| ExitCode::SUCCESS),
         Command::Models(command) => models::run(&command),
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),

@@ -11,6 +11,7 @@ use crate::{
     clock, holdouts, model_files,
     monitor::Monitor,
     registry::Models,
+    retraining::{RetrainConfig, Retrainer},
     webhooks::{self, WebhookConfig},
 };
 
@@ -100,6 +101,18 @@ impl Server {
             clock::now,
             stopped.clone(),
         ));
+        let retrainer = Arc::new(Retrainer::start(
+            Arc::clone(&store),
+            Arc::clone(&models),
+            RetrainConfig {
+                folder: args.data_dir.join("retraining"),
+                training_data: args.training_data.clone(),
+                holdouts: args.holdout.clone(),
+                program: None,
+            },
+            clock::now,
+        )?);
+        let state = state.with_retrainer(retrainer);
         let monitor = Monitor::start(Arc::clone(&store), Arc::clone(&models), clock::now)?;
         tokio::spawn(follow_models(models, stopped));
         spawn_checkpoints(store.clone());

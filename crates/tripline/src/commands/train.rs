@@ -1,30 +1,20 @@
 use std::{collections::BTreeMap, fs, io::Write, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
-use tripline_detect::{DataDigest, Model};
+use tripline_detect::Model;
 use tripline_lifecycle::{
-    Evaluation, LabelledRows, Report,
-    recipe::shipped::{self, Shipped},
-    split,
+    Evaluation, Report,
+    recipe::shipped::Shipped,
     train::{Provenance, Trained, train_classifier, train_detector},
 };
 
 use super::progress;
-use crate::{cli::TrainArgs, data, generated, model_files::EXTENSION};
-
-/// Parts of the cicflow data, of which one in this many is sealed.
-const CICFLOW_PARTS: usize = 10;
-/// How many of them are sealed.
-const CICFLOW_SEALED: usize = 3;
-/// Seed of that split.
-const SPLIT_SEED: u64 = 2017;
-
-/// Rows to train on, and rows that only the final evaluation may see.
-struct DataSet {
-    digests: Vec<DataDigest>,
-    train: LabelledRows,
-    sealed: Vec<(&'static str, LabelledRows)>,
-}
+use crate::{
+    cli::TrainArgs,
+    data,
+    model_files::{EXTENSION, write_whole},
+    training_data::{self, DataSet},
+};
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let folder = data::data_folder(args.data.clone()).context(
@@ -32,15 +22,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     )?;
     fs::create_dir_all(&args.output)?;
     let mut trained: BTreeMap<String, Report> = BTreeMap::new();
-    for (recipes, read) in [
-        (
-            shipped::nsl_kdd(),
-            read_nsl_kdd as fn(&Path, bool) -> anyhow::Result<DataSet>,
-        ),
-        (shipped::nsl_kdd_packets(), read_nsl_kdd_packets),
-        (shipped::cicflow(), read_cicflow),
-        (shipped::cicflow_packets(), read_cicflow_packets),
-    ] {
+    for (recipes, read) in training_data::all() {
         let wanted: Vec<&Shipped> = recipes
             .iter()
             .filter(|recipe| args.all || args.model.iter().any(|name| name == recipe.name()))
@@ -55,11 +37,9 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         }
     }
     if let Some(unknown) = args.model.iter().find(|name| !trained.contains_key(*name)) {
-        let known: Vec<String> = shipped::nsl_kdd()
+        let known: Vec<String> = training_data::all()
             .iter()
-            .chain(&shipped::nsl_kdd_packets())
-            .chain(&shipped::cicflow())
-            .chain(&shipped::cicflow_packets())
+            .flat_map(|(recipes, _)| recipes)
             .map(|recipe| recipe.name().to_owned())
             .collect();
         bail!(
@@ -115,87 +95,6 @@ fn train_one(recipe: &Shipped, set: &DataSet, args: &TrainArgs) -> anyhow::Resul
     bar.finish_and_clear();
     writeln!(std::io::stdout(), "{}", headline(&report))?;
     Ok(report)
-}
-
-/// Writes beside the target and renames, so that a reader never sees half a file.
-fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
-    fs::write(&temporary, bytes)?;
-    fs::rename(&temporary, path)?;
-    Ok(())
-}
-
-fn read_nsl_kdd(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
-    let (train, digest) = data::read_labelled(&folder.join(data::NSL_TRAIN))?;
-    let mut sealed = Vec::new();
-    if open_sealed {
-        for (name, file) in [
-            ("KDDTest+", data::NSL_TEST),
-            ("KDDTest-21", data::NSL_TEST_21),
-        ] {
-            sealed.push((name, data::read_labelled(&folder.join(file))?.0));
-        }
-    }
-    Ok(DataSet {
-        digests: vec![digest],
-        train,
-        sealed,
-    })
-}
-
-fn read_cicflow(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
-    let (rows, digest) = data::read_labelled(&folder.join(data::CICIDS))?;
-    let columns: Vec<usize> = (0..rows.schema().len())
-        .filter(|index| rows.schema().features()[*index].model_input)
-        .collect();
-    let labels: Vec<&str> = (0..rows.len()).map(|row| rows.label(row)).collect();
-    let parts = split::grouped_folds(&rows.groups(&columns), &labels, CICFLOW_PARTS, SPLIT_SEED);
-    let (held, train): (Vec<usize>, Vec<usize>) =
-        (0..rows.len()).partition(|row| parts[*row] < CICFLOW_SEALED);
-    let sealed = if open_sealed {
-        vec![(
-            "the held-out 30 % of CICIDS2017 (corrected)",
-            rows.select(&held),
-        )]
-    } else {
-        Vec::new()
-    };
-    Ok(DataSet {
-        digests: vec![digest],
-        train: rows.select(&train),
-        sealed,
-    })
-}
-
-/// Generated networks to train on beside the public data. Their number was fixed before any
-/// capture was looked at with the models.
-const GENERATED: generated::Recipe = generated::Recipe {
-    seed: 3_000,
-    networks: 24,
-    benign_rows: 1_200,
-    attack_rows: 15,
-};
-
-fn read_nsl_kdd_packets(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
-    with_generated(read_nsl_kdd(folder, open_sealed)?)
-}
-
-fn read_cicflow_packets(folder: &Path, open_sealed: bool) -> anyhow::Result<DataSet> {
-    with_generated(read_cicflow(folder, open_sealed)?)
-}
-
-fn with_generated(mut set: DataSet) -> anyhow::Result<DataSet> {
-    let rows = generated::rows(set.train.schema(), GENERATED)?;
-    set.digests.push(DataDigest {
-        name: GENERATED.to_string(),
-        sha256: generated::digest(&rows),
-        rows: rows.len() as u64,
-    });
-    for row in 0..rows.len() {
-        set.train.push(rows.row(row), rows.label(row));
-    }
-    Ok(set)
 }
 
 fn headline(report: &Report) -> String {

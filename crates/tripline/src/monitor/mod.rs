@@ -25,7 +25,10 @@ use serde::{Deserialize, Serialize};
 use tripline_lifecycle::{drift::DriftPolicy, performance::EstimatePolicy, promotion::Policy};
 use tripline_store::{Backend, Timestamp};
 
-use crate::registry::{Models, RegistryError};
+use crate::{
+    registry::{Models, RegistryError},
+    retraining::RetrainRules,
+};
 
 pub use self::step::Work;
 pub(crate) use self::{state::MonitorState, step::figures};
@@ -33,7 +36,7 @@ pub(crate) use self::{state::MonitorState, step::figures};
 /// How often it looks.
 const INTERVAL: Duration = Duration::from_secs(2);
 /// How long a lease on the work lasts.
-const LEASE: Duration = Duration::from_secs(15);
+const LEASE: Duration = Duration::from_secs(10);
 /// Name of that lease.
 const LEASE_NAME: &str = "monitor";
 /// Key of its position among the tasks of the store.
@@ -61,6 +64,8 @@ pub(crate) struct Rules {
     pub(crate) drift: DriftPolicy,
     /// When an estimate is withheld.
     pub(crate) estimate: EstimatePolicy,
+    /// When models are trained anew.
+    pub(crate) retrain: RetrainRules,
     /// How long a new active version is compared with its predecessor, and can be taken back.
     pub(crate) probation_micros: i64,
     /// Share of one processor that the work may take.
@@ -73,6 +78,7 @@ impl Default for Rules {
             promotion: Policy::default(),
             drift: DriftPolicy::default(),
             estimate: EstimatePolicy::default(),
+            retrain: RetrainRules::default(),
             probation_micros: 24 * 3_600_000_000,
             processor_share: 0.2,
         }
@@ -91,6 +97,7 @@ impl Rules {
     /// Checks every value; the error is for people.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.promotion.check().map_err(|error| error.to_string())?;
+        self.retrain.check()?;
         let outside = |key: &str, found: f64, expected: &str| {
             Err(format!("'{key}' is {found}, expected {expected}"))
         };

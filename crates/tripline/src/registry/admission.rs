@@ -47,6 +47,8 @@ pub(crate) struct Offer {
     pub(crate) parent: Option<ModelId>,
     /// Where it comes from.
     pub(crate) origin: Option<Origin>,
+    /// The report of its training, as JSON; one is made of what is measured here when absent.
+    pub(crate) report: Option<String>,
 }
 
 /// One thing that was checked.
@@ -71,6 +73,8 @@ pub(crate) enum AdmissionError {
     /// The same version is there already.
     #[error("{model} is in the registry already")]
     Known {
+        /// Its identifier.
+        id: ModelId,
         /// Name and version.
         model: String,
     },
@@ -130,13 +134,14 @@ impl Models {
             .to_string(),
             signature,
         };
-        let report = json!({
+        let made_here = json!({
             "model": manifest.name, "version": manifest.version, "role": manifest.role,
             "schema": manifest.schema.name, "description": manifest.description,
             "command": manifest.training.command, "data": manifest.training.data,
             "test": evaluations,
         })
         .to_string();
+        let report = offer.report.as_deref().unwrap_or(&made_here);
         let changing = lock(&self.changing);
         let added = self.store.commit(&Step {
             at: self.now(),
@@ -144,14 +149,19 @@ impl Models {
             writes: vec![Write::AddModel {
                 model: &new,
                 bytes: &offer.bytes,
-                report: Some(&report),
-                reason: "uploaded",
+                report: Some(report),
+                reason: if offer.origin == Some(Origin::Retrained) {
+                    "retrained"
+                } else {
+                    "uploaded"
+                },
             }],
         });
         match added {
             Ok(_) => {}
             Err(StoreError::Conflict { .. }) => {
                 return Err(AdmissionError::Known {
+                    id: new.id,
                     model: format!("{} {}", manifest.name, manifest.version),
                 });
             }

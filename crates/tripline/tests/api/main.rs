@@ -22,6 +22,7 @@ mod models;
 mod monitoring;
 mod namespace;
 mod origin;
+mod retraining;
 mod server;
 mod sources;
 mod verdicts;

@@ -1,6 +1,7 @@
 //! The real binary: what it prints, what it refuses, and how much memory an upload takes.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
@@ -19,11 +20,16 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(data_dir: &Path, models_dir: &Path) -> Self {
+        Self::start_with(data_dir, models_dir, &[])
+    }
+
+    pub(crate) fn start_with(data_dir: &Path, models_dir: &Path, more: &[&OsStr]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tripline"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
             .arg("--models-dir")
             .arg(models_dir)
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -57,11 +63,20 @@ impl Server {
 
     /// A request with JSON that changes something.
     pub(crate) fn patch(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.send("PATCH", path, body)
+    }
+
+    /// A request with JSON that asks for something to be done.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.send("POST", path, body)
+    }
+
+    fn send(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let mut stream = self.connect();
         let body = body.to_string();
         write!(
             stream,
-            "PATCH {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
