@@ -139,7 +139,7 @@ impl Model {
     }
 
     /// The calibrated probability that a detector's margin stands for.
-    pub(crate) fn threat_probability(&self, margin: f64) -> f64 {
+    pub fn threat_probability(&self, margin: f64) -> f64 {
         let score = self.compiled.link().probabilities(&[margin])[1];
         self.manifest.calibration.apply(score)
     }

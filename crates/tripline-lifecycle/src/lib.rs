@@ -39,6 +39,7 @@ mod classes;
 pub mod drift;
 mod error;
 mod evaluation;
+pub mod insight;
 mod learner;
 pub mod performance;
 pub mod promotion;

@@ -11,6 +11,7 @@ mod guard;
 mod healing;
 mod health;
 mod identity;
+mod insight;
 mod judge;
 mod labels;
 mod models;
@@ -82,7 +83,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
         (name = "config", description = "where rows come from by themselves"),
         (name = "health", description = "the state of the system"),
     ),
-    components(schemas(score::ScoredRows, verdicts::StageBody, verdicts::ContributionBody, upload::RejectionBody, flow_body::FlowBody)),
+    components(schemas(score::ScoredRows, verdicts::StageBody, verdicts::ContributionBody, insight::CounterfactualBody, insight::ChangedBody, upload::RejectionBody, flow_body::FlowBody)),
 )]
 struct Document;
 
@@ -161,6 +162,7 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(models::report))
         .routes(routes!(models::bundle))
         .routes(routes!(models::history))
+        .routes(routes!(insight::insight))
         .routes(routes!(models::activate, models::reactivate))
         .routes(routes!(models::deactivate))
         .routes(routes!(models::roll_back))

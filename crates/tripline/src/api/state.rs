@@ -111,6 +111,7 @@ impl AppState {
     }
 
     /// Lets models be trained anew.
+    #[must_use]
     pub fn with_retrainer(self, retrainer: Arc<Retrainer>) -> Self {
         // It is given once.
         let _ = self.0.retrainer.set(retrainer);

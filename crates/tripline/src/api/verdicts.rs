@@ -9,6 +9,7 @@ use axum::{
 use serde::Serialize;
 use tripline_detect::{Explanation, Pipeline, Role, Stage, StageExplanation};
 use tripline_features::{FeatureValue, display_value};
+use tripline_lifecycle::insight::Counterfactual;
 use tripline_store::{
     Cursor, MAX_BUCKETS, Provenance, Source, Timestamp, VerdictFilter, VerdictId,
 };
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 use super::{
     error::{ApiError, ErrorBody},
     flow_body::{FlowBody, MomentBody, OpinionBody},
+    insight::{CounterfactualBody, NearRow, nearest, otherwise},
     judge::STORED_REASONS,
     query::Params,
     row::Row,
@@ -181,6 +183,11 @@ pub(crate) struct ExplanationBody {
     /// Each model that was asked, with `base_value + Σ contributions = margin`.
     #[schema(value_type = Vec<StageBody>)]
     stages: Vec<StageExplanation>,
+    /// The labelled rows nearest to it.
+    neighbours: Vec<NearRow>,
+    /// A small change after which the detector would have decided otherwise; null without a detector.
+    #[schema(value_type = Option<CounterfactualBody>)]
+    counterfactual: Option<Counterfactual>,
     /// The flow; null for a row that is none.
     flow: Option<FlowBody>,
     /// The first packets of the flow, in the order of the capture; null for a row that is none.
@@ -308,6 +315,8 @@ fn explanation(state: &AppState, row: &Row<'_>) -> Result<ExplanationBody, ApiEr
         verdict,
         features: features.collect(),
         stages: explained.stages,
+        neighbours: nearest(state, &pipeline, &row.values)?,
+        counterfactual: otherwise(&pipeline, &row.values),
         flow: record.as_ref().map(FlowBody::of),
         timeline: record
             .as_ref()

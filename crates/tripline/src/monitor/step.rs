@@ -123,7 +123,7 @@ impl Work {
         if state == before && found.records.is_empty() && found.decided.is_empty() {
             return Ok(());
         }
-        self.commit(state, task.map(|task| task.revision), &found, now)
+        self.commit(&state, task.map(|task| task.revision), &found, now)
     }
 
     /// Which versions are compared with which, by their stages now.
@@ -441,12 +441,12 @@ impl Work {
 
     fn commit(
         &self,
-        state: MonitorState,
+        state: &MonitorState,
         expected: Option<u64>,
         found: &Found,
         now: Timestamp,
     ) -> Result<(), RegistryError> {
-        let text = serde_json::to_string(&state).unwrap_or_default();
+        let text = serde_json::to_string(state).unwrap_or_default();
         let mut writes = vec![Write::Task {
             key: TASK,
             value: Some(&text),

@@ -122,7 +122,7 @@ pub(crate) fn run(folder: &Path) -> anyhow::Result<()> {
 
 fn read_json<T: for<'de> Deserialize<'de>>(folder: &Path, name: &str) -> anyhow::Result<T> {
     let path = folder.join(name);
-    let about = || format!("{} of the job", name);
+    let about = || format!("{name} of the job");
     let text = std::fs::read(&path).with_context(about)?;
     serde_json::from_slice(&text).with_context(about)
 }

@@ -120,7 +120,8 @@ async fn exchanges_under_load_neither_fail_nor_mix() {
     let second = upload(
         &api,
         &variant(TEN, |bundle| {
-            // Other trees: the first only.
+            // Other trees, which give other answers than those recorded.
+        bundle.manifest.probe.clear();
             let mut arrays = bundle.ensemble.to_arrays();
             for value in &mut arrays.leaf_values {
                 *value *= 0.5;
@@ -342,6 +343,13 @@ async fn files_that_are_no_models_are_refused_and_leave_no_trace() {
             answer.detail()
         );
     }
+    let altered = variant(TEN, |bundle| bundle.manifest.probe[0].margins[0] += 1e-9);
+    let answer = api.upload_model("altered.tripline", &altered, &kind).await;
+    assert!(
+        answer.detail().contains("recorded answer to row 0"),
+        "{}",
+        answer.detail()
+    );
     let bytes = threshold(0.4);
     for (fields, reason) in [
         (vec![], "model_type"),
