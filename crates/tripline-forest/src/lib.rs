@@ -11,12 +11,12 @@
 //!   ([`metrics`]).
 //! - Takes a model apart into flat arrays and builds it again from arrays of unknown origin, after
 //!   checking their structure ([`arrays`]).
+//! - Reads the trees of XGBoost, LightGBM and ONNX as data ([`import`]).
 //!
 //! # What it deliberately does not do
 //!
 //! It knows nothing of networks, files or time, reads no environment and starts no thread of its
-//! own beyond the caller's rayon pool. It does not parse model files: a container format belongs
-//! to the caller.
+//! own beyond the caller's rayon pool. It reads bytes, never files.
 //!
 //! # Invariants
 //!
@@ -52,6 +52,7 @@ mod error;
 pub mod fast;
 pub mod forest;
 pub mod gbdt;
+pub mod import;
 mod impurity;
 pub mod metrics;
 mod random;

@@ -121,7 +121,7 @@ async fn exchanges_under_load_neither_fail_nor_mix() {
         &api,
         &variant(TEN, |bundle| {
             // Other trees, which give other answers than those recorded.
-        bundle.manifest.probe.clear();
+            bundle.manifest.probe.clear();
             let mut arrays = bundle.ensemble.to_arrays();
             for value in &mut arrays.leaf_values {
                 *value *= 0.5;
