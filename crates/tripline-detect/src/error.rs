@@ -1,5 +1,10 @@
 use thiserror::Error;
-use tripline_forest::ForestError;
+use tripline_forest::{ForestError, import::ImportError};
+
+fn shown(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+    quoted.join(", ")
+}
 
 /// Why a bundle was refused or a row could not be judged.
 #[derive(Debug, Error)]
@@ -54,6 +59,39 @@ pub enum DetectError {
         wanted_fingerprint: String,
         /// The fingerprint known here, or `none`.
         known_fingerprint: String,
+    },
+    /// The file is of a kind that is not accepted.
+    #[error("this is {what}; {instead}")]
+    NotAccepted {
+        /// What it is.
+        what: String,
+        /// What to do instead.
+        instead: String,
+    },
+    /// The file of another program cannot be read as trees.
+    #[error("the {format} file cannot be used")]
+    Import {
+        /// Its form.
+        format: &'static str,
+        /// Why.
+        #[source]
+        source: ImportError,
+    },
+    /// Features of a model of another program are not known.
+    #[error("schema {schema} does not know {}", shown(names))]
+    UnknownFeatures {
+        /// The schema that knows most of them.
+        schema: &'static str,
+        /// The first that it does not know.
+        names: Vec<String>,
+    },
+    /// A signature or a list of keys cannot be used.
+    #[error("{what}: {reason}")]
+    Signature {
+        /// Which.
+        what: &'static str,
+        /// Why.
+        reason: String,
     },
     /// No model is loaded for the schema.
     #[error("no model is loaded for schema '{schema}'")]

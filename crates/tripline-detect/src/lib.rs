@@ -35,10 +35,12 @@
 mod bundle;
 mod error;
 mod explain;
+pub mod import;
 mod manifest;
 mod model;
 mod pipeline;
 mod scorer;
+pub mod signature;
 mod verdict;
 
 pub use bundle::ModelBundle;

@@ -102,7 +102,23 @@ fn a_manifest_is_checked_against_its_schema_and_trees() {
         "features",
     );
     check_manifest(|bundle| bundle.manifest.features.swap(0, 2), "features");
-    check_manifest(|bundle| drop(bundle.manifest.features.pop()), "features");
+    check_manifest(
+        |bundle| {
+            bundle.manifest.features.pop();
+            bundle.manifest.probe.clear();
+        },
+        "features",
+    );
+    check_manifest(
+        |bundle| bundle.manifest.probe[3].margins[0] += 1e-12,
+        "row 3",
+    );
+    check_manifest(
+        |bundle| {
+            bundle.manifest.probe[0].values.pop();
+        },
+        "probe",
+    );
     check_manifest(|bundle| drop(bundle.manifest.classes.pop()), "classes");
     check_manifest(|bundle| bundle.manifest.threshold = None, "threshold");
     check_manifest(

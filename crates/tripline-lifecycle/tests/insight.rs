@@ -1,6 +1,6 @@
 //! What would have had to be otherwise, on the models that ship.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{path::Path, sync::Arc};
 

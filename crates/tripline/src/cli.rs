@@ -109,6 +109,12 @@ pub struct ServeArgs {
     /// Threads that judge uploads; by default one per processor.
     #[arg(long, env = "TRIPLINE_WORKERS")]
     pub workers: Option<usize>,
+    /// File with keys of minisign, one a line, whose signatures on models are trusted.
+    #[arg(long, value_name = "FILE", env = "TRIPLINE_TRUSTED_KEYS")]
+    pub trusted_keys: Option<PathBuf>,
+    /// What becomes of uploaded models that nobody trusted has signed.
+    #[arg(long, env = "TRIPLINE_UNSIGNED_MODELS", default_value = "allowed")]
+    pub unsigned_models: crate::registry::Unsigned,
     /// Folder of the data that the shipped models were trained on (`nsl-kdd/`, `cicids2017/`); without
     /// it no model can be trained anew.
     #[arg(long, value_name = "FOLDER", env = "TRIPLINE_DATA")]

@@ -390,6 +390,8 @@ impl<'a> Forest<'a> {
             .copied()
             .unwrap_or("NONE");
         let (link, outputs) = match (transform, self.is_binary) {
+            // Two classes share one output, as in our own models.
+            ("NONE", _) if self.classes == 2 => (Link::Probability, 1),
             ("NONE", _) => (Link::Probability, self.classes),
             ("LOGISTIC", true) => (Link::Logistic, 1),
             ("SOFTMAX", false) => (Link::Softmax, self.classes),
@@ -416,9 +418,7 @@ impl<'a> Forest<'a> {
             .unwrap_or(usize::MAX);
         let mut builder = Builder::new(width, &[], base)?;
         for (tree, root, count) in self.roots()? {
-            builder.tree(None, root, count, |place| {
-                self.node(tree, place, link, outputs)
-            })?;
+            builder.tree(None, root, count, |place| self.node(tree, place, outputs))?;
         }
         let ensemble = Ensemble::from_arrays(&builder.finish(), link, Caps::default())?;
         let names = self.attributes.texts.get("classlabels_strings");
@@ -446,13 +446,10 @@ impl<'a> Forest<'a> {
                 [one] | [_, one] => *one,
                 _ => return Err(wrong()),
             };
-            return Ok(if link == Link::Probability {
-                vec![1.0 - one, one]
-            } else {
-                vec![one]
-            });
+            return Ok(vec![one]);
         }
         match given.len() {
+            2 if link == Link::Probability && outputs == 1 => Ok(vec![given[1]]),
             0 => Ok(vec![0.0; outputs]),
             length if length == outputs => Ok(given),
             _ => Err(wrong()),
@@ -480,13 +477,7 @@ impl<'a> Forest<'a> {
             .collect())
     }
 
-    fn node(
-        &self,
-        tree: i64,
-        place: usize,
-        link: Link,
-        outputs: usize,
-    ) -> Result<ForeignNode, ImportError> {
+    fn node(&self, tree: i64, place: usize, outputs: usize) -> Result<ForeignNode, ImportError> {
         let bad = |reason: String| {
             ImportError::malformed(format!("tree {tree}, node at {place}"), reason)
         };
@@ -494,13 +485,11 @@ impl<'a> Forest<'a> {
         if mode == Mode::Leaf {
             let mut values = vec![0.0; outputs];
             for (class, weight) in self.weights.get(&place).into_iter().flatten() {
-                match (self.is_binary, link) {
-                    (true, Link::Probability) => {
-                        values[1] += weight;
-                        values[0] -= weight;
-                    }
-                    (true, _) => values[0] += weight,
-                    (false, _) => values[*class] += weight,
+                match (self.is_binary, outputs, class) {
+                    (true, ..) | (false, 1, 1) => values[0] += weight,
+                    // The first class has what the second leaves.
+                    (false, 1, _) => {}
+                    (false, ..) => values[*class] += weight,
                 }
             }
             return Ok(ForeignNode::Leaf { values, cover: 1.0 });

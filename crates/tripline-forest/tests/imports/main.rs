@@ -234,7 +234,7 @@ fn hostile_trees_of_lightgbm_are_refused_with_the_place() {
         (
             "feature 99 of 5",
             line("split_feature"),
-            line("split_feature").replacen("=", "=99 ", 1),
+            line("split_feature").replacen('=', "=99 ", 1),
         ),
         (
             "differ in length",

@@ -87,7 +87,7 @@ pub(crate) async fn insight(
                     .collect();
                 about = format!("{} training rows that the bundle carries", rows.len());
             }
-            let holdout = state.config().holdouts.iter().find(|holdout| {
+            let holdout = state.config().admission.holdouts.iter().find(|holdout| {
                 holdout.rows.schema().name() == model.schema().name()
                     && !holdout.rows.is_empty()
                     && model
@@ -192,7 +192,7 @@ pub(crate) fn nearest(
             sources.push((said.author, Some(said.verdict.to_string())));
         }
     }
-    for holdout in &state.config().holdouts {
+    for holdout in &state.config().admission.holdouts {
         if holdout.rows.schema().name() == schema.name() {
             for row in 0..holdout.rows.len() {
                 rows.push(holdout.rows.row(row), holdout.rows.label(row));

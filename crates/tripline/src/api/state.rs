@@ -14,7 +14,7 @@ use tripline_store::{Backend, BatchId, NewStream, Progress, Source, Store, Store
 
 use super::{error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool, sources::Sources};
 use crate::{
-    registry::{HoldOut, Models},
+    registry::{AdmissionRules, Models},
     retraining::Retrainer,
 };
 
@@ -31,8 +31,8 @@ pub struct AppConfig {
     pub max_upload_bytes: u64,
     /// Threads that judge one upload.
     pub workers: usize,
-    /// Labelled rows on which models are measured before they are let in.
-    pub holdouts: Vec<HoldOut>,
+    /// What a model from outside has to bring.
+    pub admission: AdmissionRules,
     /// Names under which this server may be asked, besides loopback names and addresses.
     pub allowed_hosts: Vec<String>,
 }

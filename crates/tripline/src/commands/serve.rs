@@ -2,6 +2,7 @@ use std::{io::Write, net::IpAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use tokio::{net::TcpListener, time::MissedTickBehavior};
+use tripline_detect::signature::TrustList;
 use tripline_store::{Backend, RetentionPolicy, SqliteOptions, SqliteStore, Store};
 
 use super::{chain, processors};
@@ -10,7 +11,7 @@ use crate::{
     cli::ServeArgs,
     clock, holdouts, model_files,
     monitor::Monitor,
-    registry::Models,
+    registry::{AdmissionRules, Models, Unsigned},
     retraining::{RetrainConfig, Retrainer},
     webhooks::{self, WebhookConfig},
 };
@@ -82,7 +83,7 @@ impl Server {
             max_upload_bytes: args.max_upload_bytes,
             workers: args.workers.unwrap_or_else(processors).max(1),
             allowed_hosts: args.allow_host.clone(),
-            holdouts: holdouts::open(&args.holdout)?,
+            admission: admission_rules(args)?,
         };
         let state = AppState::new(Arc::clone(&store), Arc::clone(&models), config, clock::now)?;
         let listener = TcpListener::bind(args.listen)
@@ -162,6 +163,7 @@ fn open_models(
     }
     let told = webhooks.targets.iter().map(ToString::to_string).collect();
     let models = Models::open(store, &files, told, clock::now)?;
+    models.set_unsigned(args.unsigned_models);
     if models.serving().active().models().is_empty() {
         tracing::error!(folder = %folder.display(), "no model is loaded: nothing can be judged");
     }
@@ -185,6 +187,32 @@ async fn follow_models(models: Arc<Models>, mut stop: tokio::sync::watch::Receiv
             Err(error) => tracing::error!(%error, "following the models stopped once"),
         }
     }
+}
+
+/// Longest list of trusted keys.
+const MAX_KEYS_BYTES: u64 = 64 << 10;
+
+fn admission_rules(args: &ServeArgs) -> anyhow::Result<AdmissionRules> {
+    let trust = match &args.trusted_keys {
+        None => TrustList::default(),
+        Some(path) => {
+            let about = || format!("list of trusted keys {}", path.display());
+            let length = std::fs::metadata(path).with_context(about)?.len();
+            if length > MAX_KEYS_BYTES {
+                bail!("{}: {length} bytes are more than 64 KiB", about());
+            }
+            TrustList::parse(&std::fs::read_to_string(path).with_context(about)?)
+                .with_context(about)?
+        }
+    };
+    if args.unsigned_models != Unsigned::Allowed && trust.is_empty() {
+        bail!("--unsigned-models: nobody is trusted; name a list of keys with --trusted-keys");
+    }
+    Ok(AdmissionRules {
+        holdouts: holdouts::open(&args.holdout)?,
+        trust,
+        unsigned: args.unsigned_models,
+    })
 }
 
 /// Longest file that holds a secret.

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tripline_detect::{DetectError, Manifest, Model, ModelBundle, Role};
+use tripline_detect::{
+    DetectError, Manifest, Model, ModelBundle, Role,
+    import::{Format, ImportSpec, import, recognise},
+    signature::TrustList,
+};
 use tripline_lifecycle::{Evaluation, LabelledRows};
 use tripline_store::{
     Model as Version, ModelFilter, ModelId, ModelStage, ModelTexts, NewModel, Origin, Signature,
@@ -24,6 +28,29 @@ pub struct HoldOut {
     pub rows: LabelledRows,
 }
 
+/// What becomes of a model that nobody trusted has signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Unsigned {
+    /// It is let in like any other.
+    #[default]
+    Allowed,
+    /// It may judge in shadow, and neither as a canary nor as the active version.
+    Shadow,
+    /// It is refused.
+    Refused,
+}
+
+/// What a model from outside has to bring.
+#[derive(Debug, Clone, Default)]
+pub struct AdmissionRules {
+    /// Rows on which it is measured.
+    pub holdouts: Vec<HoldOut>,
+    /// Keys whose signatures are trusted.
+    pub trust: TrustList,
+    /// What becomes of a model without a trusted signature.
+    pub unsigned: Unsigned,
+}
+
 /// A model that somebody wants to have let in.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Offer {
@@ -33,6 +60,12 @@ pub(crate) struct Offer {
     pub(crate) file_name: String,
     /// What it is said to be for.
     pub(crate) role: Option<Role>,
+    /// Its signature, as minisign writes it beside the file.
+    pub(crate) signature: Option<String>,
+    /// The model's name, for a file of another program.
+    pub(crate) name: Option<String>,
+    /// A detector's decision line, for a file of another program.
+    pub(crate) threshold: Option<f64>,
     /// One sentence for people.
     pub(crate) description: Option<String>,
     /// The features that it is said to read, in any order.
@@ -94,13 +127,18 @@ impl Models {
     pub(crate) fn admit(
         &self,
         offer: &Offer,
-        holdouts: &[HoldOut],
+        rules: &AdmissionRules,
     ) -> Result<Version, AdmissionError> {
         let mut checks = Vec::new();
-        let model = Arc::new(read(offer, &mut checks)?);
+        let signature = check_signature(offer, rules, &mut checks)?;
+        let Read {
+            model,
+            bytes,
+            format,
+        } = read(offer, &mut checks)?;
         let manifest = model.manifest();
         check_claims(offer, manifest, &mut checks)?;
-        let evaluations = measure(&model, holdouts, &mut checks)?;
+        let evaluations = measure(&model, &rules.holdouts, &mut checks)?;
         let texts = ModelTexts {
             description: offer
                 .description
@@ -109,7 +147,6 @@ impl Models {
             notes: offer.notes.clone().unwrap_or_default(),
             tags: Vec::new(),
         };
-        let signature: Option<Signature> = None;
         let new = NewModel {
             id: model_id(&manifest.name, &manifest.version),
             name: manifest.name.clone(),
@@ -122,8 +159,9 @@ impl Models {
             parent: self.parent_of(offer, manifest)?,
             texts,
             original_filename: offer.file_name.clone(),
-            file_format: "tripline".to_owned(),
-            source_digest: None,
+            file_format: format.name().to_owned(),
+            source_digest: (format != Format::Tripline)
+                .then(|| format!("{:x}", Sha256::digest(&offer.bytes))),
             uploaded_by: offer.uploaded_by.clone(),
             manifest: serde_json::to_string(manifest).unwrap_or_default(),
             checks: json!({
@@ -148,7 +186,7 @@ impl Models {
             actor: offer.uploaded_by.as_deref().unwrap_or("api"),
             writes: vec![Write::AddModel {
                 model: &new,
-                bytes: &offer.bytes,
+                bytes: &bytes,
                 report: Some(report),
                 reason: if offer.origin == Some(Origin::Retrained) {
                     "retrained"
@@ -197,27 +235,122 @@ impl Models {
     }
 }
 
-fn read(offer: &Offer, checks: &mut Vec<Check>) -> Result<Model, AdmissionError> {
-    if offer.bytes.is_empty() {
-        return Err(refused("the file is empty"));
-    }
-    let bundle = ModelBundle::decode(&offer.bytes).map_err(|error| refused(words(&error)))?;
+/// A model that was read, as the bundle that is kept.
+struct Read {
+    model: Arc<Model>,
+    bytes: Vec<u8>,
+    format: Format,
+}
+
+fn read(offer: &Offer, checks: &mut Vec<Check>) -> Result<Read, AdmissionError> {
+    let refuse = |error: &DetectError| refused(chain(error));
+    let format = recognise(&offer.bytes).map_err(|error| refuse(&error))?;
+    let (bundle, bytes) = if format == Format::Tripline {
+        let bundle = ModelBundle::decode(&offer.bytes).map_err(|error| refuse(&error))?;
+        (bundle, offer.bytes.clone())
+    } else {
+        let mut bundle =
+            import(&offer.bytes, format, &spec_of(offer)).map_err(|error| refuse(&error))?;
+        let bytes = bundle.encode().map_err(|error| refuse(&error))?;
+        (bundle, bytes)
+    };
     checks.push(Check {
         what: "container, digest, arrays and trees",
         outcome: "passed",
-        detail: Value::Null,
+        detail: json!({ "format": format.name() }),
     });
-    let model = Model::new(bundle).map_err(|error| refused(words(&error)))?;
+    let has_probe = !bundle.manifest.probe.is_empty();
+    let model = Model::new(bundle).map_err(|error| refuse(&error))?;
     checks.push(Check {
         what: "schema, fingerprint, features and classes",
         outcome: "passed",
         detail: json!(model.manifest().schema),
     });
-    Ok(model)
+    checks.push(Check {
+        what: "the recorded answers of the probe",
+        outcome: if has_probe {
+            "passed"
+        } else {
+            "the file has none"
+        },
+        detail: Value::Null,
+    });
+    Ok(Read {
+        model: Arc::new(model),
+        bytes,
+        format,
+    })
 }
 
-fn words(error: &DetectError) -> String {
-    chain(error)
+/// Longest part of a file's name that becomes part of a model's name.
+const MAX_STEM: usize = 60;
+
+fn spec_of(offer: &Offer) -> ImportSpec {
+    // The name of the file, less what a name may not have.
+    let stem: String = offer
+        .file_name
+        .rsplit_once('.')
+        .map_or(offer.file_name.as_str(), |(stem, _)| stem)
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(MAX_STEM)
+        .collect();
+    ImportSpec {
+        name: offer
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("imported-{stem}")),
+        description: offer
+            .description
+            .clone()
+            .unwrap_or_else(|| format!("imported from {}", offer.file_name)),
+        role: offer.role,
+        features: offer.features.clone(),
+        classes: offer.classes.clone(),
+        threshold: offer.threshold,
+        ..ImportSpec::default()
+    }
+}
+
+/// Who signed the file, as far as it matters.
+fn check_signature(
+    offer: &Offer,
+    rules: &AdmissionRules,
+    checks: &mut Vec<Check>,
+) -> Result<Option<Signature>, AdmissionError> {
+    let signed = offer
+        .signature
+        .as_ref()
+        .map(|text| rules.trust.check(&offer.bytes, text))
+        .transpose()
+        .map_err(|error| refused(error.to_string()))?;
+    let is_trusted = signed.as_ref().is_some_and(|signed| signed.trusted);
+    let is_ours = matches!(offer.origin, Some(Origin::Retrained));
+    if !is_trusted && !is_ours && rules.unsigned == Unsigned::Refused {
+        return Err(refused(match &signed {
+            None => "it is not signed, and this server takes signed models only; send the \
+                     signature of minisign in the field 'signature'"
+                .to_owned(),
+            Some(signed) => format!(
+                "it is signed by the key {}, which is not on the list of trusted ones",
+                signed.key_id
+            ),
+        }));
+    }
+    checks.push(Check {
+        what: "signature",
+        outcome: match &signed {
+            None => "none",
+            Some(signed) if signed.trusted => "by a trusted key",
+            Some(_) => "by a key that is not on the list",
+        },
+        detail: Value::Null,
+    });
+    Ok(signed.map(|signed| Signature {
+        key_id: signed.key_id,
+        trusted: signed.trusted,
+        comment: signed.comment,
+    }))
 }
 
 /// What the uploader says has to be what the file says.

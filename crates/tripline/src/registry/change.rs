@@ -37,6 +37,7 @@ impl Models {
     ) -> Result<Version, RegistryError> {
         let changing = lock(&self.changing);
         let version = self.version(id)?;
+        self.check_signed(&version, ModelStage::Active)?;
         // It has to be able to judge before anything else stops doing so.
         self.load(&version)?;
         try_again(|| {
@@ -91,6 +92,7 @@ impl Models {
         }
         let changing = lock(&self.changing);
         let version = self.version(id)?;
+        self.check_signed(&version, to)?;
         if matches!(to, ModelStage::Shadow | ModelStage::Canary) {
             self.load(&version)?;
         }
@@ -283,6 +285,11 @@ impl Models {
             };
             match decision {
                 Decision::Stay { .. } => {}
+                Decision::GoOn { .. }
+                    if self.check_signed(&version, ModelStage::Canary).is_err() =>
+                {
+                    // A person has to find somebody who signs it.
+                }
                 Decision::GoOn { share, because } if *share >= 1.0 => {
                     self.load(&version)?;
                     for rival in self.rivals_of(&version)? {

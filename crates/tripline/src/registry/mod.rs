@@ -12,7 +12,7 @@ mod serving;
 mod shipped;
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -24,7 +24,7 @@ use tripline_store::{
     Backend, Model as Version, ModelFilter, ModelId, ModelStage, StoreError, Timestamp,
 };
 
-pub use self::admission::HoldOut;
+pub use self::admission::{AdmissionRules, HoldOut, Unsigned};
 use self::loaded::Loaded;
 pub(crate) use self::serving::RowRoutes;
 pub use self::serving::Serving;
@@ -71,6 +71,14 @@ pub enum RegistryError {
         /// What it would have to be.
         expected: String,
     },
+    /// Nobody who is trusted has signed it.
+    #[error("{model} is signed by nobody who is trusted, and may not become {to}")]
+    Unsigned {
+        /// Name and version.
+        model: String,
+        /// The stage.
+        to: &'static str,
+    },
     /// There is nothing to go back to.
     #[error("no version was active in the place of {model} before")]
     NoPredecessor {
@@ -98,6 +106,8 @@ pub struct Refused {
 pub struct Models {
     store: Arc<dyn Backend>,
     clock: fn() -> Timestamp,
+    /// What becomes of versions that nobody trusted has signed.
+    unsigned: OnceLock<Unsigned>,
     /// Addresses that are told of every change of stage.
     told: Vec<String>,
     serving: ArcSwap<Serving>,
@@ -120,6 +130,7 @@ impl Models {
         let models = Self {
             store,
             clock,
+            unsigned: OnceLock::new(),
             told,
             serving: ArcSwap::from_pointee(Serving::default()),
             changing: Mutex::default(),
@@ -133,6 +144,32 @@ impl Models {
             models.reload(&changing)?;
         }
         Ok(models)
+    }
+
+    /// Decides what becomes of versions that nobody trusted has signed.
+    pub fn set_unsigned(&self, unsigned: Unsigned) {
+        // It is said once, at the start.
+        let _ = self.unsigned.set(unsigned);
+    }
+
+    /// Whether a version may come to a stage, by who signed it. What came with the program or was
+    /// trained here is trusted as the program is.
+    fn check_signed(&self, version: &Version, to: ModelStage) -> Result<(), RegistryError> {
+        let needs = self.unsigned.get().copied().unwrap_or_default() != Unsigned::Allowed
+            && version.model.origin == tripline_store::Origin::Uploaded
+            && matches!(to, ModelStage::Canary | ModelStage::Active);
+        let is_trusted = version
+            .model
+            .signature
+            .as_ref()
+            .is_some_and(|signature| signature.trusted);
+        if needs && !is_trusted {
+            return Err(RegistryError::Unsigned {
+                model: title(version),
+                to: to.name(),
+            });
+        }
+        Ok(())
     }
 
     /// What judges now. A request asks once and keeps the answer.

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     monitor::{DRIFT, Rules},
-    registry::{AdmissionError, Change, Models, Offer, RegistryError, chain},
+    registry::{AdmissionError, AdmissionRules, Change, Models, Offer, RegistryError, chain},
 };
 
 /// How often it looks.
@@ -393,7 +393,7 @@ impl Inner {
             notes: Some(job.reason.clone()),
             ..Offer::default()
         };
-        let id = match self.models.admit(&offer, &[]) {
+        let id = match self.models.admit(&offer, &AdmissionRules::default()) {
             Ok(version) => version.model.id,
             // Taken in before the interruption.
             Err(AdmissionError::Known { id, .. }) => id,

@@ -16,7 +16,7 @@ use tower_http::normalize_path::NormalizePath;
 use tripline::{
     api::{self, AppConfig, AppState},
     clock, model_files,
-    registry::Models,
+    registry::{AdmissionRules, Models},
 };
 use tripline_detect::ModelBundle;
 use tripline_store::{Backend, SqliteStore};
@@ -63,14 +63,24 @@ impl Api {
 
     /// On a store with the models of a folder.
     pub(crate) fn on(store: Arc<dyn Backend>, models_dir: &Path) -> Self {
+        Self::with_rules(store, models_dir, AdmissionRules::default())
+    }
+
+    /// The same with rules for models from outside.
+    pub(crate) fn with_rules(
+        store: Arc<dyn Backend>,
+        models_dir: &Path,
+        admission: AdmissionRules,
+    ) -> Self {
         let (files, refused) = model_files::read_folder(models_dir).unwrap();
         assert!(refused.is_empty(), "{refused:?}");
         let models = Models::open(Arc::clone(&store), &files, Vec::new(), clock::now).unwrap();
+        models.set_unsigned(admission.unsigned);
         let config = AppConfig {
             full_list_rows: 1000,
             max_upload_bytes: 128 << 20,
             workers: 2,
-            holdouts: Vec::new(),
+            admission,
             allowed_hosts: Vec::new(),
         };
         let models = Arc::new(models);

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use tripline_detect::Role;
+use tripline_detect::{Role, import::Format};
 use tripline_lifecycle::recipe::shipped::{ORIGIN_ATTACK, ORIGIN_V1};
 use tripline_store::{Model as Version, ModelFilter, ModelStage};
 use utoipa::ToSchema;
@@ -88,7 +88,11 @@ pub(crate) async fn storage(State(state): State<AppState>) -> Result<Json<Storag
 )]
 pub(crate) async fn supported_formats() -> Json<Value> {
     Json(json!({
-        "supported_formats": [".tripline"],
+        "supported_formats": Format::ALL.map(Format::ending),
+        "not_accepted": {
+            "formats": [".pkl", ".joblib", ".h5"],
+            "why": "they run code when they are read, or are no tree ensembles; a file is known by its content, and the answer to an upload says how to convert it",
+        },
         "supported_model_types": ["threat_detector", "attack_classifier"],
         "model_requirements": {
             "threat_detector": { "input_features": ORIGIN_V1.len(), "feature_names": ORIGIN_V1 },

@@ -45,6 +45,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::Unknown { .. } => Self::not_found("Model not found"),
             RegistryError::Stage { .. }
             | RegistryError::NoBytes { .. }
+            | RegistryError::Unsigned { .. }
             | RegistryError::NoPredecessor { .. } => {
                 Self::new(StatusCode::CONFLICT, error.to_string())
             }

@@ -75,8 +75,10 @@ impl ProfileConfig {
 /// Takes a model in as a candidate, which judges nothing until it is activated.
 ///
 /// A form with `file`, `model_type` and, if wanted, `description`, `profile_config` (JSON with
-/// `expected_features`, `class_labels`, `preprocessing_notes`), `uploaded_by` and `parent_id`.
-/// What the file is, its content says. It is checked before anything of it is used, and nothing in
+/// `expected_features`, `class_labels`, `preprocessing_notes`), `signature` (the content of the
+/// `.minisig` file), `uploaded_by` and `parent_id`; for files of other programs also `name` and
+/// `threshold`, and the names of features and classes in `profile_config` are in the order of the
+/// file's columns and outputs. What the file is, its content says. It is checked before anything of it is used, and nothing in
 /// it is executed.
 #[utoipa::path(
     post, path = "/api/v1/models/upload", tag = "models",
@@ -132,7 +134,7 @@ pub(crate) async fn upload(
     }
     state
         .blocking(move |state| {
-            let version = state.registry().admit(&offer, &state.config().holdouts)?;
+            let version = state.registry().admit(&offer, &state.config().admission)?;
             Ok(Json(ModelBody::of(&version)))
         })
         .await
@@ -155,14 +157,25 @@ fn take_field(offer: &mut Offer, name: &str, content: Vec<u8>) -> Result<(), Api
             offer.notes = profile.preprocessing_notes;
         }
         ("description", given) => offer.description = given.map(ToOwned::to_owned),
+        ("signature", given) => offer.signature = given.map(ToOwned::to_owned),
+        ("name", given) => offer.name = given.map(ToOwned::to_owned),
+        ("threshold", Some(text)) => {
+            let threshold: Option<f64> = text.parse().ok();
+            offer.threshold = threshold.filter(|value| (0.0..=1.0).contains(value));
+            if offer.threshold.is_none() {
+                return Err(ApiError::bad_request(
+                    "'threshold' is expected to be a number from 0 to 1",
+                ));
+            }
+        }
         ("uploaded_by", given) => offer.uploaded_by = given.map(ToOwned::to_owned),
         ("parent_id", Some(text)) => offer.parent = Some(parse(text)?),
-        ("model_type" | "profile_config" | "parent_id", None) => {}
+        ("model_type" | "profile_config" | "parent_id" | "threshold", None) => {}
         (other, _) => {
             let shown: String = other.chars().take(40).collect();
             return Err(ApiError::bad_request(format!(
                 "unknown field '{shown}', expected file, model_type, description, \
-                 profile_config, uploaded_by or parent_id"
+                 profile_config, signature, name, threshold, uploaded_by or parent_id"
             )));
         }
     }
