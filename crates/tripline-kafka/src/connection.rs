@@ -1,4 +1,5 @@
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -154,16 +155,24 @@ impl Connection {
             );
         if let Some(tls) = &self.tls {
             let files = [
-                ("ssl.ca.location", &tls.ca_file),
-                ("ssl.certificate.location", &tls.certificate_file),
-                ("ssl.key.location", &tls.key_file),
+                ("ssl.ca.location", "tls.ca_file", &tls.ca_file),
+                (
+                    "ssl.certificate.location",
+                    "tls.certificate_file",
+                    &tls.certificate_file,
+                ),
+                ("ssl.key.location", "tls.key_file", &tls.key_file),
             ];
-            for (key, file) in files {
+            for (option, key, file) in files {
                 if let Some(file) = file {
-                    let file = file.to_str().ok_or_else(|| {
-                        Error::setting("tls", format!("the path {} is no text", file.display()))
+                    // The library's own words do not name the file.
+                    File::open(file).map_err(|error| {
+                        Error::setting(key, format!("{}: {error}", file.display()))
                     })?;
-                    config.set(key, file);
+                    let file = file.to_str().ok_or_else(|| {
+                        Error::setting(key, format!("the path {} is no text", file.display()))
+                    })?;
+                    config.set(option, file);
                 }
             }
             if let Some(Secret(password)) = &tls.key_password {

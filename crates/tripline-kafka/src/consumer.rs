@@ -13,7 +13,7 @@ mod ledger;
 mod worker;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -189,7 +189,7 @@ pub struct ConsumerStatus {
 /// A member of a consumer group, on a thread of its own. It leaves the group when it is dropped.
 pub struct Consumer {
     shared: Arc<Shared>,
-    worker: Option<JoinHandle<()>>,
+    worker: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl fmt::Debug for Consumer {
@@ -224,7 +224,7 @@ impl Consumer {
         };
         Ok(Self {
             shared,
-            worker: Some(worker),
+            worker: Mutex::new(Some(worker)),
         })
     }
 
@@ -253,12 +253,12 @@ impl Consumer {
 
     /// Hands out no more batches, waits until those that are out are acknowledged, for `grace` at
     /// most, commits, and leaves the group.
-    pub fn stop(mut self, grace: Duration) {
+    pub fn stop(&self, grace: Duration) {
         self.end(grace);
     }
 
-    fn end(&mut self, grace: Duration) {
-        let Some(worker) = self.worker.take() else {
+    fn end(&self, grace: Duration) {
+        let Some(worker) = lock(&self.worker).take() else {
             return;
         };
         lock(&self.shared.ledger).end_at = Some(Instant::now() + grace);

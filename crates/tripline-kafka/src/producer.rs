@@ -168,7 +168,7 @@ pub struct ProducerStatus {
 /// A producer with a thread of its own.
 pub struct Producer {
     shared: Arc<Shared>,
-    worker: Option<JoinHandle<()>>,
+    worker: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -236,7 +236,7 @@ impl Producer {
         };
         Ok(Self {
             shared,
-            worker: Some(worker),
+            worker: Mutex::new(Some(worker)),
         })
     }
 
@@ -332,7 +332,7 @@ impl Producer {
     }
 
     /// Waits until the queue is empty, for `grace` at most, and ends. What is left has failed.
-    pub fn stop(mut self, grace: Duration) {
+    pub fn stop(&self, grace: Duration) {
         let handle = lock(&self.shared.client).clone();
         if let Some(Handle(client)) = handle
             && let Err(error) = client.flush(grace)
@@ -342,8 +342,8 @@ impl Producer {
         self.end();
     }
 
-    fn end(&mut self) {
-        let Some(worker) = self.worker.take() else {
+    fn end(&self) {
+        let Some(worker) = lock(&self.worker).take() else {
             return;
         };
         self.shared.is_ending.store(true, Ordering::Release);

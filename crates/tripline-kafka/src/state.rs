@@ -168,6 +168,8 @@ pub(crate) fn tell(pulse: &Pulse, error: &KafkaError, reason: &str) {
         reason.to_owned()
     };
     match error.rdkafka_error_code() {
+        // It adds nothing to the reason that one of the brokers gave.
+        Some(Code::AllBrokersDown) if matches!(pulse.state(), State::Waiting(_)) => {}
         Some(
             Code::AllBrokersDown
             | Code::BrokerTransportFailure

@@ -29,8 +29,9 @@ fn messages_come_back_as_they_were_with_every_compression() {
         let sent: Vec<Outgoing> = (0..200)
             .map(|number: u32| Outgoing {
                 topic: topic.clone(),
-                key: (number % 3 != 0).then(|| number.to_string().into_bytes()),
-                payload: (number % 7 != 0).then(|| vec![number as u8; number as usize * 10]),
+                key: (!number.is_multiple_of(3)).then(|| number.to_string().into_bytes()),
+                payload: (!number.is_multiple_of(7))
+                    .then(|| vec![number as u8; number as usize * 10]),
                 headers: vec![
                     Header::new("verdict-id", number.to_string()),
                     Header {

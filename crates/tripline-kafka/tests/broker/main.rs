@@ -1,4 +1,5 @@
 //! Everything that needs a real broker. One broker serves all tests but those that kill theirs.
+#![cfg(test)]
 
 mod delivery;
 mod groups;

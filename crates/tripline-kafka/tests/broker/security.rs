@@ -96,7 +96,7 @@ fn a_file_that_is_missing_is_an_error_at_once() {
     });
     let config = ConsumerConfig::new(connection.clone(), "g", ["t"]);
     let error = Consumer::start(config).unwrap_err();
-    assert!(matches!(error, Error::Client { .. }), "{error}");
+    assert!(matches!(error, Error::Setting { .. }), "{error}");
     assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
     assert!(Producer::start(ProducerConfig::new(connection)).is_err());
 }
