@@ -23,6 +23,8 @@ use thiserror::Error;
 
 pub use time::event_time;
 
+use crate::Message;
+
 /// How much one message may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -121,17 +123,20 @@ pub enum Cause {
     Headers,
     /// Its sender is not admitted.
     Sender,
+    /// It was read, and whoever judges its rows refuses them.
+    Rejected,
 }
 
 impl Cause {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Empty,
         Self::TooLarge,
         Self::NotJson,
         Self::Shape,
         Self::Headers,
         Self::Sender,
+        Self::Rejected,
     ];
 
     /// The name in counters and in headers of dead letters.
@@ -143,12 +148,14 @@ impl Cause {
             Self::Shape => "shape",
             Self::Headers => "headers",
             Self::Sender => "sender",
+            Self::Rejected => "rejected",
         }
     }
 }
 
 impl Poison {
-    pub(crate) fn new(cause: Cause, detail: impl Into<String>) -> Self {
+    /// Poison of a kind, with words that say what was found and what was expected.
+    pub fn new(cause: Cause, detail: impl Into<String>) -> Self {
         Self {
             cause,
             detail: detail.into(),
@@ -176,6 +183,17 @@ const ENVELOPE: [&str; 8] = [
     ROWS,
     FEATURES,
 ];
+
+/// Reads a message; one with headers that cannot be read is poison, since what they say may matter.
+pub fn read_message(message: &Message, limits: &Limits) -> Result<Reading, Poison> {
+    if message.has_unreadable_headers {
+        return Err(Poison::new(
+            Cause::Headers,
+            "a header has a name that is no UTF-8 text",
+        ));
+    }
+    read(message.payload.as_deref(), limits)
+}
 
 /// Reads the payload of a message.
 ///

@@ -24,7 +24,7 @@
 //!         continue;
 //!     };
 //!     for message in &batch.messages {
-//!         match form::read(message.payload.as_deref(), &Limits::default()) {
+//!         match form::read_message(message, &Limits::default()) {
 //!             Ok(reading) => drop(reading.rows), // judge and store them
 //!             Err(poison) => drop(poison),       // send it to the dead letters
 //!         }

@@ -165,7 +165,8 @@ pub(crate) fn tell(pulse: &Pulse, error: &KafkaError, reason: &str) {
     let words = if reason.is_empty() {
         error.to_string()
     } else {
-        reason.to_owned()
+        // What follows are times and counts, which differ with each try.
+        reason.split(" (after ").next().unwrap_or(reason).to_owned()
     };
     match error.rdkafka_error_code() {
         // It adds nothing to the reason that one of the brokers gave.

@@ -125,6 +125,18 @@ fn poison_says_what_is_wrong() {
 }
 
 #[test]
+fn headers_that_cannot_be_read_are_poison() {
+    let mut message = Message {
+        payload: Some(b"{\"a\":1}".to_vec()),
+        ..Message::default()
+    };
+    assert!(read_message(&message, &Limits::default()).is_ok());
+    message.has_unreadable_headers = true;
+    let poison = read_message(&message, &Limits::default()).unwrap_err();
+    assert_eq!(poison.cause, Cause::Headers);
+}
+
+#[test]
 fn limits_hold() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     check_poison(deep.as_bytes(), Cause::TooLarge, "more than 4 deep");
