@@ -42,4 +42,18 @@ need_build_tools() {
     # Live capture goes through libpcap; the library itself comes with its headers.
     [ -e /usr/include/pcap.h ] || [ "$(uname)" != Linux ] ||
         need_package no-such-command libpcap-dev "packets of live interfaces are read by libpcap"
+    # The Kafka client (librdkafka) is built from its sources and linked in; OpenSSL is the system's,
+    # so that its fixes arrive without a build of Tripline.
+    need_package make make "the Kafka client is compiled from C"
+    need_package pkg-config pkg-config "the Kafka client finds OpenSSL with it"
+    [ -e /usr/include/openssl/ssl.h ] || [ "$(uname)" != Linux ] ||
+        need_package no-such-command libssl-dev "TLS and SCRAM of the Kafka client are OpenSSL's"
+}
+
+# A broker for tests. Its jars come with Maven into the cache for tools; TRIPLINE_KAFKA_HOME names
+# an unpacked Kafka instead.
+need_kafka() {
+    need_package java openjdk-17-jre-headless "tests start a real Kafka broker, which runs on Java"
+    [ -n "${TRIPLINE_KAFKA_HOME:-}" ] ||
+        need_package mvn maven "the broker's jars are fetched with Maven"
 }
