@@ -3,3 +3,5 @@
 //!
 //! It is a development dependency only and no part of the program. A server that cannot be had is
 //! an error that names what is missing and how to get it: a test fails then, and never skips.
+
+pub mod postgres;
