@@ -164,7 +164,7 @@ impl PostgresServer {
         let mut settings = vec![
             "listen_addresses=127.0.0.1".to_owned(),
             format!("port={port}"),
-            format!("unix_socket_directories={}", folder.path().display()),
+            "unix_socket_directories=".to_owned(),
             "max_connections=200".to_owned(),
         ];
         if !options.durable {
