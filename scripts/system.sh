@@ -57,3 +57,12 @@ need_kafka() {
     [ -n "${TRIPLINE_KAFKA_HOME:-}" ] ||
         need_package mvn maven "the broker's jars are fetched with Maven"
 }
+
+# PostgreSQL for tests: its programs are outside of the search path. TRIPLINE_TEST_POSTGRES names a
+# server that is there already; psql is needed for it, too.
+need_postgres() {
+    need_package psql postgresql-client "tests make a database each in PostgreSQL"
+    [ -n "${TRIPLINE_TEST_POSTGRES:-}" ] || [ -n "${TRIPLINE_POSTGRES_BIN:-}" ] ||
+        ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
+        need_package initdb postgresql "the shared store is tested on a real PostgreSQL server"
+}

@@ -5,3 +5,4 @@
 //! an error that names what is missing and how to get it: a test fails then, and never skips.
 
 pub mod kafka;
+pub mod postgres;
