@@ -69,6 +69,9 @@ pub struct Scratch {
     rows: Vec<f64>,
     /// Row by row.
     codes: Vec<u32>,
+    /// The bits of the value that each column had last, with its code: rows of scans and floods
+    /// are alike in most columns.
+    last: Vec<(u64, u32)>,
     memos: Vec<Memo>,
     block: Block,
 }
@@ -145,6 +148,7 @@ impl Compiled {
             width: self.ensemble.width(),
             rows: Vec::new(),
             codes: Vec::new(),
+            last: Vec::new(),
             memos: self.trees.iter().map(memo).collect(),
             block: Block::default(),
         }
@@ -153,15 +157,26 @@ impl Compiled {
     /// Adds a row to those in `scratch`.
     pub fn push(&self, row: &[f64], scratch: &mut Scratch) {
         scratch.rows.extend_from_slice(row);
-        self.encode(row, &mut scratch.codes);
+        let mut codes = std::mem::take(&mut scratch.codes);
+        self.encode(row, scratch, &mut codes);
+        scratch.codes = codes;
     }
 
     /// Appends a code for each value: rows of equal codes take the same way through every tree,
     /// and so have equal margins and contributions.
-    pub fn encode(&self, row: &[f64], codes: &mut Vec<u32>) {
+    pub fn encode(&self, row: &[f64], scratch: &mut Scratch, codes: &mut Vec<u32>) {
         debug_assert_eq!(row.len(), self.ensemble.width());
-        let books = self.books.iter().zip(row);
-        codes.extend(books.map(|(book, value)| book.encode(*value)));
+        if scratch.last.len() != row.len() {
+            let zero = |book: &Codebook| (0, book.encode(0.0));
+            scratch.last = self.books.iter().map(zero).collect();
+        }
+        let columns = self.books.iter().zip(row).zip(&mut scratch.last);
+        codes.extend(columns.map(|((book, value), last)| {
+            if last.0 != value.to_bits() {
+                *last = (value.to_bits(), book.encode(*value));
+            }
+            last.1
+        }));
     }
 
     /// Writes the margins of all rows in `scratch`, `rows × outputs`.

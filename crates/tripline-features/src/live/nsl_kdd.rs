@@ -140,8 +140,7 @@ fn is_logged_in(connection: &Connection, service: u8) -> bool {
     let answered = connection.responder_bytes() > 0;
     let is_complete = connection.flag() == ConnectionFlag::Sf;
     (service == codes.http && sent)
-        || (is_complete
-            && (service == codes.smtp || (service == codes.pop_3 && sent && answered)))
+        || (is_complete && (service == codes.smtp || (service == codes.pop_3 && sent && answered)))
 }
 
 /// Places in the vocabularies that every connection asks for.
