@@ -14,6 +14,8 @@
 //!
 //! Trees that are too large for a word are walked, and explained anew for every row.
 
+use std::sync::OnceLock;
+
 mod codes;
 mod memo;
 mod quadrature;
@@ -40,10 +42,16 @@ const MEMO_BYTES: usize = 32 << 20;
 /// Memory for what one worker remembers of one tree: more would not stay in the cache.
 const MEMO_BYTES_PER_TREE: usize = 512 << 10;
 
-/// An ensemble prepared for serving.
+/// An ensemble for serving. Its tables are made when somebody first needs them: of the models of
+/// a folder most are never asked.
 #[derive(Debug, Clone)]
 pub struct Compiled {
     ensemble: Ensemble,
+    tables: OnceLock<Tables>,
+}
+
+#[derive(Debug, Clone)]
+struct Tables {
     books: Vec<Codebook>,
     trees: Vec<Prepared>,
     /// Expected margin per output.
@@ -88,32 +96,16 @@ struct Block {
 }
 
 impl Compiled {
-    /// Prepares an ensemble.
+    /// Takes an ensemble.
     pub fn new(ensemble: Ensemble) -> Self {
-        let books = Codebook::of(&ensemble);
-        let mut budget = TABLE_BYTES;
-        let trees = ensemble
-            .trees
-            .iter()
-            .map(|tree| Prepared::of(tree, &books, &mut budget))
-            .collect();
-        let base_values = (0..ensemble.outputs())
-            .map(|output| {
-                ensemble.base[output]
-                    + ensemble
-                        .trees
-                        .iter()
-                        .filter(|tree| tree.output.is_none_or(|own| usize::from(own) == output))
-                        .map(|tree| shap::expectation(tree, output))
-                        .sum::<f64>()
-            })
-            .collect();
         Self {
             ensemble,
-            books,
-            trees,
-            base_values,
+            tables: OnceLock::new(),
         }
+    }
+
+    fn tables(&self) -> &Tables {
+        self.tables.get_or_init(|| Tables::of(&self.ensemble))
     }
 
     /// The ensemble this was made from.
@@ -123,7 +115,7 @@ impl Compiled {
 
     /// The expected margin of an output before any feature is known.
     pub fn base_value(&self, output: usize) -> f64 {
-        self.base_values[output]
+        self.tables().base_values[output]
     }
 
     /// How margins become probabilities.
@@ -139,9 +131,8 @@ impl Compiled {
     /// Memory for one worker that remembers at most so many bytes about the trees. It changes no
     /// number, only how often one is computed anew.
     pub fn scratch_within(&self, memo_bytes: usize) -> Scratch {
-        let bytes = memo_bytes
-            .checked_div(self.trees.len())
-            .unwrap_or(memo_bytes);
+        let trees = &self.tables().trees;
+        let bytes = memo_bytes.checked_div(trees.len()).unwrap_or(memo_bytes);
         let memo =
             |tree: &Prepared| Memo::new(tree.features.len() + 1, bytes.min(MEMO_BYTES_PER_TREE));
         Scratch {
@@ -149,7 +140,7 @@ impl Compiled {
             rows: Vec::new(),
             codes: Vec::new(),
             last: Vec::new(),
-            memos: self.trees.iter().map(memo).collect(),
+            memos: trees.iter().map(memo).collect(),
             block: Block::default(),
         }
     }
@@ -166,11 +157,12 @@ impl Compiled {
     /// and so have equal margins and contributions.
     pub fn encode(&self, row: &[f64], scratch: &mut Scratch, codes: &mut Vec<u32>) {
         debug_assert_eq!(row.len(), self.ensemble.width());
+        let books = &self.tables().books;
         if scratch.last.len() != row.len() {
             let zero = |book: &Codebook| (0, book.encode(0.0));
-            scratch.last = self.books.iter().map(zero).collect();
+            scratch.last = books.iter().map(zero).collect();
         }
-        let columns = self.books.iter().zip(row).zip(&mut scratch.last);
+        let columns = books.iter().zip(row).zip(&mut scratch.last);
         codes.extend(columns.map(|((book, value), last)| {
             if last.0 != value.to_bits() {
                 *last = (value.to_bits(), book.encode(*value));
@@ -181,7 +173,7 @@ impl Compiled {
 
     /// Writes the margins of all rows in `scratch`, `rows × outputs`.
     pub fn margins(&self, scratch: &mut Scratch, margins: &mut Vec<f64>) {
-        let outputs = self.ensemble.outputs();
+        let (outputs, tables) = (self.ensemble.outputs(), self.tables());
         margins.clear();
         for _ in 0..scratch.len() {
             margins.extend_from_slice(&self.ensemble.base);
@@ -190,7 +182,7 @@ impl Compiled {
         for (rows, margins) in rows.chunks(BLOCK).zip(margins.chunks_mut(BLOCK * outputs)) {
             scratch.choose(rows);
             let Block { columns, words, .. } = &mut scratch.block;
-            for (tree, prepared) in self.ensemble.trees.iter().zip(&self.trees) {
+            for (tree, prepared) in self.ensemble.trees.iter().zip(&tables.trees) {
                 if let Some(questions) = &prepared.questions {
                     questions.leaves(columns, words);
                 } else {
@@ -224,7 +216,7 @@ impl Compiled {
         margins: &mut Vec<f64>,
         contributions: &mut Vec<f64>,
     ) {
-        let width = self.ensemble.width();
+        let (width, tables) = (self.ensemble.width(), self.tables());
         margins.clear();
         margins.resize(rows.len(), self.ensemble.base[output]);
         contributions.clear();
@@ -236,7 +228,7 @@ impl Compiled {
         for ((rows, margins), contributions) in blocks {
             scratch.choose(rows);
             for (index, tree) in self.ensemble.trees.iter().enumerate() {
-                let prepared = &self.trees[index];
+                let prepared = &tables.trees[index];
                 match (tree.output, &prepared.questions, &prepared.paths) {
                     (Some(own), ..) if usize::from(own) != output => {}
                     (Some(_), Some(questions), Some(paths)) => prepared.recall(
@@ -270,8 +262,36 @@ impl Compiled {
         let (mut margins, mut contributions) = (Vec::new(), Vec::new());
         self.explain_rows(output, &[0], scratch, &mut margins, &mut contributions);
         Explanation {
-            base_value: self.base_values[output],
+            base_value: self.tables().base_values[output],
             contributions,
+        }
+    }
+}
+
+impl Tables {
+    fn of(ensemble: &Ensemble) -> Self {
+        let books = Codebook::of(ensemble);
+        let mut budget = TABLE_BYTES;
+        let trees = ensemble
+            .trees
+            .iter()
+            .map(|tree| Prepared::of(tree, &books, &mut budget))
+            .collect();
+        let base_values = (0..ensemble.outputs())
+            .map(|output| {
+                ensemble.base[output]
+                    + ensemble
+                        .trees
+                        .iter()
+                        .filter(|tree| tree.output.is_none_or(|own| usize::from(own) == output))
+                        .map(|tree| shap::expectation(tree, output))
+                        .sum::<f64>()
+            })
+            .collect();
+        Self {
+            books,
+            trees,
+            base_values,
         }
     }
 }
