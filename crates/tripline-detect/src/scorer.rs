@@ -250,7 +250,7 @@ impl Scorer {
         for workspace in models.into_iter().flatten() {
             workspace.model.project(values, &mut workspace.row);
             let compiled = workspace.model.compiled();
-            compiled.encode(&workspace.row, &mut memory.codes);
+            compiled.encode(&workspace.row, &mut workspace.scratch, &mut memory.codes);
         }
     }
 

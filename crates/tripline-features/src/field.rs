@@ -132,7 +132,7 @@ fn read_category(
     })
 }
 
-fn is_whole(feature: &FeatureDef) -> bool {
+pub(crate) fn is_whole(feature: &FeatureDef) -> bool {
     !matches!(feature.kind, FeatureKind::Real | FeatureKind::Rate)
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 /// A record leaves the recent window when it is this old.
 const RECENT_MICROS: i64 = 2_000_000;
@@ -46,17 +46,43 @@ pub(crate) struct Seen<H> {
 /// Features 23 to 41, in order.
 pub(crate) type WindowFeatures = [f64; 19];
 
+/// The same in a quarter of the memory: counts, shares in hundredths, and `NOT_KNOWN`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WindowCounts([u16; 19]);
+
+/// A share that is not known.
+const NOT_KNOWN: u16 = u16::MAX;
+
+/// Which of the features are counts; the others are shares.
+const COUNTS: [usize; 4] = [0, 1, 9, 10];
+
+impl WindowCounts {
+    /// As features.
+    pub(crate) fn features(&self) -> WindowFeatures {
+        let mut features = self.0.map(|hundredths| match hundredths {
+            NOT_KNOWN => f64::NAN,
+            hundredths => f64::from(hundredths) / 100.0,
+        });
+        for count in COUNTS {
+            features[count] = f64::from(self.0[count]);
+        }
+        features
+    }
+}
+
 /// The two windows.
 #[derive(Debug, Clone)]
 pub(crate) struct Windows<H> {
-    recent: Window<H>,
-    last: Window<H>,
+    hosts: Hosts<H>,
+    recent: Window,
+    last: Window,
     now_micros: i64,
 }
 
 impl<H: Copy + Eq + Hash> Default for Windows<H> {
     fn default() -> Self {
         Self {
+            hosts: Hosts::default(),
             recent: Window::default(),
             last: Window::default(),
             now_micros: i64::MIN,
@@ -67,32 +93,49 @@ impl<H: Copy + Eq + Hash> Default for Windows<H> {
 impl<H: Copy + Eq + Hash> Windows<H> {
     /// Takes a connection and gives its features.
     pub(crate) fn observe(&mut self, seen: Seen<H>) -> WindowFeatures {
-        let seen = self.in_time(seen);
-        self.recent.push(seen);
-        while self.recent.records.len() > RECENT_RECORDS {
-            self.recent.pop();
+        self.count(seen).features()
+    }
+
+    /// Takes a connection and gives its features in their small form.
+    pub(crate) fn count(&mut self, seen: Seen<H>) -> WindowCounts {
+        self.pass_time(seen.at_micros);
+        let place = self.hosts.place(seen.host);
+        let record = Record {
+            at_micros: self.now_micros,
+            host: place as u16,
+            source_port: seen.source_port,
+            service: seen.service,
+            outcome: seen.outcome,
+        };
+        for (window, limit) in [
+            (&mut self.recent, RECENT_RECORDS),
+            (&mut self.last, LAST_RECORDS),
+        ] {
+            window.push(record, &mut self.hosts);
+            while window.records.len() > limit {
+                window.pop(&mut self.hosts);
+            }
         }
-        self.last.push(seen);
-        while self.last.records.len() > LAST_RECORDS {
-            self.last.pop();
-        }
-        self.features(&seen)
+        self.features(Some(place), &record, 0)
     }
 
     /// What the features of a connection would be if it were complete now.
-    pub(crate) fn preview(&mut self, seen: Seen<H>) -> WindowFeatures {
-        let seen = self.in_time(seen);
-        self.recent.push(seen);
-        self.last.push(seen);
-        let features = self.features(&seen);
-        self.recent.take_back();
-        self.last.take_back();
-        features
+    pub(crate) fn preview(&mut self, seen: Seen<H>) -> WindowCounts {
+        self.pass_time(seen.at_micros);
+        let place = self.hosts.find(seen.host);
+        let record = Record {
+            at_micros: self.now_micros,
+            host: place.unwrap_or_default() as u16,
+            source_port: seen.source_port,
+            service: seen.service,
+            outcome: seen.outcome,
+        };
+        self.features(place, &record, 1)
     }
 
-    fn in_time(&mut self, mut seen: Seen<H>) -> Seen<H> {
-        self.now_micros = self.now_micros.max(seen.at_micros);
-        seen.at_micros = self.now_micros;
+    /// Time never goes back; what is too old leaves the recent window.
+    fn pass_time(&mut self, now_micros: i64) {
+        self.now_micros = self.now_micros.max(now_micros);
         let oldest = self.now_micros.saturating_sub(RECENT_MICROS);
         while self
             .recent
@@ -100,15 +143,15 @@ impl<H: Copy + Eq + Hash> Windows<H> {
             .front()
             .is_some_and(|first| first.at_micros <= oldest)
         {
-            self.recent.pop();
+            self.recent.pop(&mut self.hosts);
         }
-        seen
     }
 
-    fn features(&self, seen: &Seen<H>) -> WindowFeatures {
-        let recent = self.recent.about(seen, RECENT_RECORDS);
-        let last = self.last.about(seen, LAST_RECORDS);
-        [
+    /// What the windows say about a record, which comes to what is in them `more` times.
+    fn features(&self, place: Option<usize>, record: &Record, more: u32) -> WindowCounts {
+        let recent = self.recent.about(place, record, more, RECENT_RECORDS);
+        let last = self.last.about(place, record, more, LAST_RECORDS);
+        WindowCounts([
             recent.host.records,
             recent.service.records,
             recent.host.syn_errors,
@@ -128,30 +171,117 @@ impl<H: Copy + Eq + Hash> Windows<H> {
             last.service.syn_errors,
             last.host.reject_errors,
             last.service.reject_errors,
-        ]
+        ])
+    }
+}
+
+/// Small numbers for the hosts that are in a window.
+#[derive(Debug, Clone)]
+struct Hosts<H> {
+    places: HashMap<H, u16>,
+    known: Vec<H>,
+    /// Records of each in both windows.
+    uses: Vec<u16>,
+    free: Vec<u16>,
+}
+
+impl<H> Default for Hosts<H> {
+    fn default() -> Self {
+        Self {
+            places: HashMap::new(),
+            known: Vec::new(),
+            uses: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<H: Copy + Eq + Hash> Hosts<H> {
+    fn find(&self, host: H) -> Option<usize> {
+        self.places.get(&host).map(|place| usize::from(*place))
+    }
+
+    fn place(&mut self, host: H) -> usize {
+        match self.places.entry(host) {
+            Entry::Occupied(place) => usize::from(*place.get()),
+            Entry::Vacant(vacant) => {
+                // The windows bound how many there are.
+                let place = self.free.pop().unwrap_or(self.known.len() as u16);
+                vacant.insert(place);
+                let place = usize::from(place);
+                if place == self.known.len() {
+                    self.known.push(host);
+                    self.uses.push(0);
+                }
+                self.known[place] = host;
+                place
+            }
+        }
+    }
+
+    fn release(&mut self, place: u16) {
+        let uses = &mut self.uses[usize::from(place)];
+        *uses -= 1;
+        if *uses == 0 {
+            self.places.remove(&self.known[usize::from(place)]);
+            self.free.push(place);
+        }
+    }
+}
+
+/// A record in a window.
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    at_micros: i64,
+    host: u16,
+    source_port: u16,
+    service: u8,
+    outcome: Outcome,
+}
+
+impl Record {
+    fn pair(&self) -> u32 {
+        u32::from(self.host) << 8 | u32::from(self.service)
+    }
+
+    fn port(&self) -> u32 {
+        u32::from(self.host) << 16 | u32::from(self.source_port)
+    }
+}
+
+/// Counts by small numbers. They are at most as many as the window has records, which bounds what
+/// numbers that were chosen to collide can cost.
+type Counts = HashMap<u32, u32, BuildHasherDefault<Spread>>;
+
+/// Spreads small numbers over 64 bits.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        let product = u128::from(self.0 ^ u64::from(number)) * 0x9E37_79B9_7F4A_7C15;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
 /// Records in order, with sums over those of one host and those of one service.
-#[derive(Debug, Clone)]
-struct Window<H> {
-    records: VecDeque<Seen<H>>,
-    hosts: HashMap<H, Sums>,
-    services: HashMap<u8, Sums>,
-    pairs: HashMap<(H, u8), u32>,
-    ports: HashMap<(H, u16), u32>,
-}
-
-impl<H> Default for Window<H> {
-    fn default() -> Self {
-        Self {
-            records: VecDeque::new(),
-            hosts: HashMap::new(),
-            services: HashMap::new(),
-            pairs: HashMap::new(),
-            ports: HashMap::new(),
-        }
-    }
+#[derive(Debug, Clone, Default)]
+struct Window {
+    records: VecDeque<Record>,
+    hosts: Vec<Sums>,
+    services: Vec<Sums>,
+    pairs: Counts,
+    ports: Counts,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -168,26 +298,26 @@ struct Sums {
 /// Counts, and shares of them with two decimals, as the published records have.
 #[derive(Debug, Default)]
 struct Rates {
-    records: f64,
-    syn_errors: f64,
-    reject_errors: f64,
-    variety: f64,
+    records: u16,
+    syn_errors: u16,
+    reject_errors: u16,
+    variety: u16,
 }
 
 #[derive(Debug, Default)]
 struct About {
     host: Rates,
     service: Rates,
-    same_service: f64,
-    same_port: f64,
+    same_service: u16,
+    same_port: u16,
 }
 
 impl Sums {
-    fn add(&mut self, outcome: Outcome) {
-        self.records += 1;
-        self.syn_errors += u32::from(outcome == Outcome::SynError);
-        self.reject_errors += u32::from(outcome == Outcome::RejectError);
-        self.unknown += u32::from(outcome == Outcome::Unknown);
+    fn add(&mut self, outcome: Outcome, times: u32) {
+        self.records += times;
+        self.syn_errors += u32::from(outcome == Outcome::SynError) * times;
+        self.reject_errors += u32::from(outcome == Outcome::RejectError) * times;
+        self.unknown += u32::from(outcome == Outcome::Unknown) * times;
     }
 
     fn remove(&mut self, outcome: Outcome) {
@@ -197,9 +327,9 @@ impl Sums {
         self.unknown -= u32::from(outcome == Outcome::Unknown);
     }
 
-    fn error_share(&self, errors: u32) -> f64 {
+    fn error_share(&self, errors: u32) -> u16 {
         if self.unknown > 0 {
-            f64::NAN
+            NOT_KNOWN
         } else {
             share(errors, self.records)
         }
@@ -209,7 +339,7 @@ impl Sums {
         // One kind is no variety: the definitions say 0 then.
         let variety = if self.variety == 1 { 0 } else { self.variety };
         Rates {
-            records: f64::from(self.records.min(limit as u32)),
+            records: self.records.min(limit as u32) as u16,
             syn_errors: self.error_share(self.syn_errors),
             reject_errors: self.error_share(self.reject_errors),
             variety: share(variety, self.records),
@@ -217,65 +347,78 @@ impl Sums {
     }
 }
 
-fn share(part: u32, whole: u32) -> f64 {
-    (f64::from(part) / f64::from(whole) * 100.0).round() / 100.0
+/// A share in hundredths, rounded as `(part / whole * 100).round()` is.
+fn share(part: u32, whole: u32) -> u16 {
+    if whole == 0 {
+        return NOT_KNOWN;
+    }
+    if part == 0 {
+        return 0;
+    }
+    if part == whole {
+        return 100;
+    }
+    let hundredths = f64::from(part) / f64::from(whole) * 100.0;
+    let floor = hundredths as u16;
+    floor + u16::from(hundredths - f64::from(floor) >= 0.5)
 }
 
-impl<H: Copy + Eq + Hash> Window<H> {
-    fn push(&mut self, seen: Seen<H>) {
-        self.records.push_back(seen);
-        let pair = self.pairs.entry((seen.host, seen.service)).or_default();
+impl Window {
+    fn push<H>(&mut self, record: Record, hosts: &mut Hosts<H>) {
+        let (host, service) = (usize::from(record.host), usize::from(record.service));
+        hosts.uses[host] += 1;
+        if self.hosts.len() <= host {
+            self.hosts.resize(host + 1, Sums::default());
+        }
+        if self.services.len() <= service {
+            self.services.resize(service + 1, Sums::default());
+        }
+        self.records.push_back(record);
+        let pair = self.pairs.entry(record.pair()).or_default();
         *pair += 1;
         let is_new = u32::from(*pair == 1);
-        let host = self.hosts.entry(seen.host).or_default();
-        host.add(seen.outcome);
-        host.variety += is_new;
-        let service = self.services.entry(seen.service).or_default();
-        service.add(seen.outcome);
-        service.variety += is_new;
-        *self.ports.entry((seen.host, seen.source_port)).or_default() += 1;
-    }
-
-    fn pop(&mut self) {
-        if let Some(seen) = self.records.pop_front() {
-            self.forget(seen);
+        for sums in [&mut self.hosts[host], &mut self.services[service]] {
+            sums.add(record.outcome, 1);
+            sums.variety += is_new;
         }
+        *self.ports.entry(record.port()).or_default() += 1;
     }
 
-    fn take_back(&mut self) {
-        if let Some(seen) = self.records.pop_back() {
-            self.forget(seen);
-        }
-    }
-
-    fn forget(&mut self, seen: Seen<H>) {
-        let is_gone = u32::from(decrease(&mut self.pairs, (seen.host, seen.service)));
-        decrease(&mut self.ports, (seen.host, seen.source_port));
-        let shrink = |sums: &mut Sums| {
-            sums.remove(seen.outcome);
-            sums.variety -= is_gone;
-            sums.records == 0
+    fn pop<H: Copy + Eq + Hash>(&mut self, hosts: &mut Hosts<H>) {
+        let Some(record) = self.records.pop_front() else {
+            return;
         };
-        if self.hosts.get_mut(&seen.host).is_some_and(shrink) {
-            self.hosts.remove(&seen.host);
+        let is_gone = u32::from(decrease(&mut self.pairs, record.pair()));
+        decrease(&mut self.ports, record.port());
+        let (host, service) = (usize::from(record.host), usize::from(record.service));
+        for sums in [&mut self.hosts[host], &mut self.services[service]] {
+            sums.remove(record.outcome);
+            sums.variety -= is_gone;
         }
-        if self.services.get_mut(&seen.service).is_some_and(shrink) {
-            self.services.remove(&seen.service);
-        }
+        hosts.release(record.host);
     }
 
-    fn about(&self, seen: &Seen<H>, limit: usize) -> About {
-        let host = self.hosts.get(&seen.host).copied().unwrap_or_default();
-        let service = self
-            .services
-            .get(&seen.service)
-            .copied()
-            .unwrap_or_default();
-        let pair = self.pairs.get(&(seen.host, seen.service)).copied();
-        let port = self.ports.get(&(seen.host, seen.source_port)).copied();
+    fn about(&self, place: Option<usize>, record: &Record, more: u32, limit: usize) -> About {
+        let sums = |sums: &[Sums], place: Option<usize>| {
+            place
+                .and_then(|place| sums.get(place).copied())
+                .unwrap_or_default()
+        };
+        let count = |counts: &Counts, key: u32| {
+            place.map_or(0, |_| counts.get(&key).copied().unwrap_or_default()) + more
+        };
+        let mut host = sums(&self.hosts, place);
+        let mut service = sums(&self.services, Some(usize::from(record.service)));
+        let pair = count(&self.pairs, record.pair());
+        let port = count(&self.ports, record.port());
+        let is_new = u32::from(more > 0 && pair == more);
+        for sums in [&mut host, &mut service] {
+            sums.add(record.outcome, more);
+            sums.variety += is_new;
+        }
         About {
-            same_service: share(pair.unwrap_or_default(), host.records),
-            same_port: share(port.unwrap_or_default(), host.records),
+            same_service: share(pair, host.records),
+            same_port: share(port, host.records),
             host: host.rates(limit),
             service: service.rates(limit),
         }
@@ -283,7 +426,7 @@ impl<H: Copy + Eq + Hash> Window<H> {
 }
 
 /// Lowers a count; true when it is gone.
-fn decrease<K: Eq + Hash>(counts: &mut HashMap<K, u32>, key: K) -> bool {
+fn decrease(counts: &mut Counts, key: u32) -> bool {
     let Entry::Occupied(mut count) = counts.entry(key) else {
         return false;
     };

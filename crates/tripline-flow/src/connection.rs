@@ -48,6 +48,21 @@ pub enum ConnectionFlag {
 }
 
 impl ConnectionFlag {
+    /// Every flag.
+    pub const ALL: [Self; 11] = [
+        Self::Oth,
+        Self::Rej,
+        Self::Rsto,
+        Self::Rstos0,
+        Self::Rstr,
+        Self::S0,
+        Self::S1,
+        Self::S2,
+        Self::S3,
+        Self::Sf,
+        Self::Sh,
+    ];
+
     /// The spelling of NSL-KDD.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,13 +1,11 @@
 use std::fmt;
-use std::hash::Hasher;
 use std::net::IpAddr;
 
 use base64::Engine;
 use sha1::{Digest, Sha1};
-use siphasher::sip::SipHasher13;
 use tripline_wire::{Address, Fragment, Packet, Transport, protocol};
 
-use crate::Profile;
+use crate::{Profile, siphash};
 
 /// Who talks to whom, seen from the source of the flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,13 +98,19 @@ impl FlowKey {
         bytes
     }
 
-    pub(crate) fn hash(&self, key: [u64; 2]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(key[0], key[1]);
-        hasher.write(self.source.octets());
-        hasher.write(self.destination.octets());
+    /// The bytes of the addresses, and ports and protocol, as words.
+    #[inline]
+    pub(crate) fn words(&self) -> [u64; 5] {
+        let [first, second] = siphash::words(self.source.octets());
+        let [third, fourth] = siphash::words(self.destination.octets());
         let ports = u64::from(self.source_port) << 32 | u64::from(self.destination_port) << 8;
-        hasher.write_u64(ports | u64::from(self.protocol));
-        hasher.finish()
+        [
+            first,
+            second,
+            third,
+            fourth,
+            ports | u64::from(self.protocol),
+        ]
     }
 
     /// The Community ID of the flow: the name under which other sensors know it

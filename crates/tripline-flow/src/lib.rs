@@ -32,8 +32,10 @@ mod meter;
 mod moments;
 mod profile;
 mod segments;
+mod siphash;
 mod table;
 mod timers;
+mod told;
 
 pub use connection::{Connection, ConnectionFlag, ConnectionProtocol};
 pub use flow::{Bulk, Direction, EndReason, Flow, FlowId, Heading, Moment};

@@ -1,9 +1,12 @@
+use std::collections::VecDeque;
+
 use rayon::prelude::*;
 use tripline_wire::Packet;
 
 use crate::flow::{EndReason, Flow, FlowId};
-use crate::table::{Placed, Table};
-use crate::{Connection, FlowKey, Profile};
+use crate::table::{Batch, Routed, Table};
+use crate::told::{Queue, Told};
+use crate::{Connection, FlowKey, Profile, siphash};
 
 /// Parts of the table. Their number never depends on the machine, so that what is evicted does
 /// not either.
@@ -149,12 +152,19 @@ pub struct Meter {
     tables: Vec<Table>,
     clock: Clock,
     sequence: u64,
-    routes: Vec<Vec<u32>>,
+    routes: Vec<Vec<Routed>>,
     ticks: Vec<Tick>,
-    keys: Vec<FlowKey>,
-    told: Vec<Vec<Event>>,
-    /// What is left to end, the first to end last; `None` while nothing ends.
-    ending: Option<Vec<Ending>>,
+    told: Queue,
+    /// What is left to end; `None` while nothing ends.
+    ending: Option<Ends>,
+}
+
+/// What is left to end, the first to end last.
+#[derive(Debug, Default)]
+struct Ends {
+    /// Connections that go on: when they would be given up, table and place.
+    connections: Vec<(i64, u32, u32)>,
+    flows: Vec<Ending>,
 }
 
 /// An entry of a table that is to end: first packet of its flow, table and place.
@@ -162,9 +172,9 @@ type Ending = (u64, u32, u32);
 
 /// Before this packet of a batch it became a new second.
 #[derive(Debug, Clone, Copy)]
-struct Tick {
-    before: u32,
-    now: i64,
+pub(crate) struct Tick {
+    pub(crate) before: u32,
+    pub(crate) now: i64,
 }
 
 impl Meter {
@@ -180,8 +190,7 @@ impl Meter {
             sequence: 0,
             routes: vec![Vec::new(); PARTITIONS],
             ticks: Vec::new(),
-            keys: Vec::new(),
-            told: (0..PARTITIONS).map(|_| Vec::new()).collect(),
+            told: Queue::new(PARTITIONS),
             ending: None,
         }
     }
@@ -218,23 +227,38 @@ impl Meter {
     /// Takes packets and appends what happened, in order. How packets are grouped into calls
     /// changes nothing.
     pub fn observe(&mut self, packets: &[Packet], events: &mut Vec<Event>) {
+        self.take(packets);
+        events.extend(std::iter::from_fn(|| self.next_event()));
+    }
+
+    /// Takes packets; [`next_event`](Self::next_event) then says what happened, one event at a
+    /// time, so that many flows that end together need not stand in memory together.
+    pub fn take(&mut self, packets: &[Packet]) {
         // A batch is addressed with 32 bits.
         for packets in packets.chunks(1 << 30) {
-            self.observe_batch(packets, events);
+            self.take_batch(packets);
         }
     }
 
-    fn observe_batch(&mut self, packets: &[Packet], events: &mut Vec<Event>) {
+    /// The next thing that happened at the packets taken; `None` when all is told.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.told.next(self.config.profile)
+    }
+
+    fn take_batch(&mut self, packets: &[Packet]) {
         let profile = self.config.profile;
         for route in &mut self.routes {
             route.clear();
         }
-        self.keys.clear();
         self.ticks.clear();
         for (position, packet) in packets.iter().enumerate() {
             let key = FlowKey::of(packet, profile);
-            self.keys.push(key);
-            self.routes[partition(&key.canonical(profile))].push(position as u32);
+            let words = key.canonical(profile).words();
+            self.routes[partition(words)].push(Routed {
+                key,
+                position: position as u32,
+                hash: siphash::hash(self.config.hash_key, words, siphash::length(40)) as u32,
+            });
             if let Some(now) = self.clock.observe(packet.time_micros) {
                 self.ticks.push(Tick {
                     before: position as u32,
@@ -242,45 +266,38 @@ impl Meter {
                 });
             }
         }
-        let (keys, ticks, first) = (&self.keys, &self.ticks, self.sequence);
+        let batch = Batch {
+            packets,
+            first: self.sequence,
+            ticks: &self.ticks,
+        };
         self.tables
             .par_iter_mut()
             .zip(&self.routes)
-            .zip(&mut self.told)
-            .for_each(|((table, route), told)| {
-                let mut ticks = ticks.iter().peekable();
-                for position in route {
-                    while let Some(tick) = ticks.next_if(|tick| tick.before <= *position) {
-                        table.tick(tick.now, first + u64::from(tick.before), told);
-                    }
-                    let at = *position as usize;
-                    let placed = Placed {
-                        packet: &packets[at],
-                        key: keys[at],
-                        sequence: first + u64::from(*position),
-                    };
-                    table.observe(&placed, told);
-                }
-                for tick in ticks {
-                    table.tick(tick.now, first + u64::from(tick.before), told);
-                }
-            });
+            .zip(self.told.parts_mut())
+            .for_each(|((table, route), told)| table.observe_batch(&batch, route, told));
         self.sequence += packets.len() as u64;
-        self.tell(events);
+        self.told.sort();
     }
 
     /// Says that it is this late although no packet came: a live source calls it when nothing
     /// arrives.
     pub fn advance(&mut self, now_micros: i64, events: &mut Vec<Event>) {
+        self.pass(now_micros);
+        events.extend(std::iter::from_fn(|| self.next_event()));
+    }
+
+    /// The same, told by [`next_event`](Self::next_event).
+    pub fn pass(&mut self, now_micros: i64) {
         let Some(now) = self.clock.advance(now_micros) else {
             return;
         };
         let sequence = self.sequence;
         self.tables
             .par_iter_mut()
-            .zip(&mut self.told)
+            .zip(self.told.parts_mut())
             .for_each(|(table, told)| table.tick(now, sequence, told));
-        self.tell(events);
+        self.told.sort();
     }
 
     /// Ends everything that goes on: first the connections, in the order in which they would have
@@ -289,61 +306,65 @@ impl Meter {
         while self.finish_part(usize::MAX, events) {}
     }
 
-    /// The same in parts of so many flows, so that a full table need not stand in memory a second
-    /// time; true while there is more to end.
-    pub fn finish_part(&mut self, flows: usize, events: &mut Vec<Event>) -> bool {
+    /// The same in parts of so many connections or flows, so that a full table need not stand in
+    /// memory a second time; true while there is more to end.
+    pub fn finish_part(&mut self, count: usize, events: &mut Vec<Event>) -> bool {
         let mut left = match self.ending.take() {
             Some(left) => left,
-            None => self.begin_ending(events),
+            None => self.what_goes_on(),
         };
-        let start = left.len().saturating_sub(flows.max(1));
-        for (sequence, table, place) in left.drain(start..).rev() {
+        let mut count = count.max(1);
+        let mut told = VecDeque::new();
+        let mut tell = |told: &mut VecDeque<Told>| {
+            let told = told.drain(..);
+            events.extend(told.map(|told| told.event(self.config.profile)));
+        };
+        let start = left.connections.len().saturating_sub(count);
+        for (_, table, place) in left.connections.drain(start..).rev() {
+            count -= 1;
             if let Some(table) = self.tables.get_mut(table as usize) {
-                table.end(place, sequence, events);
+                table.end_connection_at(place, self.sequence, &mut told);
             }
         }
-        let is_more = !left.is_empty();
+        tell(&mut told);
+        if left.connections.is_empty() {
+            let start = left.flows.len().saturating_sub(count);
+            for (sequence, table, place) in left.flows.drain(start..).rev() {
+                if let Some(table) = self.tables.get_mut(table as usize) {
+                    table.end(place, sequence, &mut told);
+                }
+                tell(&mut told);
+            }
+        }
+        let is_more = !left.connections.is_empty() || !left.flows.is_empty();
         self.ending = is_more.then_some(left);
         is_more
     }
 
-    /// Gives up every connection and lists what is to end, the last flow first.
-    fn begin_ending(&mut self, events: &mut Vec<Event>) -> Vec<Ending> {
-        let start = events.len();
-        for table in &mut self.tables {
-            table.end_connections(self.sequence, events);
-        }
-        if let Some(ended) = events.get_mut(start..) {
-            ended.sort_by_key(|event| match &event.what {
-                What::Record(record) => record.at_micros,
-                What::Young(..) | What::Ended(_) => i64::MAX,
-            });
-        }
-        let mut left: Vec<Ending> = Vec::new();
+    /// Lists what is to end, the last one first.
+    fn what_goes_on(&self) -> Ends {
+        let mut ends = Ends::default();
         for (table, number) in self.tables.iter().zip(0..) {
-            left.extend(table.places().map(|(first, place)| (first, number, place)));
+            let connections = table.open_connections();
+            ends.connections
+                .extend(connections.map(|(at, place)| (at, number, place)));
+            let flows = table.places();
+            ends.flows
+                .extend(flows.map(|(first, place)| (first, number, place)));
         }
-        left.sort_unstable_by_key(|ending| std::cmp::Reverse(*ending));
-        left
-    }
-
-    /// Puts what the partitions told in the order of the capture.
-    fn tell(&mut self, events: &mut Vec<Event>) {
-        let start = events.len();
-        for told in &mut self.told {
-            events.append(told);
-        }
-        if let Some(new) = events.get_mut(start..) {
-            new.sort_by_key(|event| event.sequence);
-        }
+        ends.connections
+            .sort_unstable_by_key(|ending| std::cmp::Reverse(*ending));
+        ends.flows
+            .sort_unstable_by_key(|ending| std::cmp::Reverse(*ending));
+        ends
     }
 }
 
 /// Always the same for the same end points: which flows share a partition decides which of them
 /// are evicted, and that must not depend on chance.
-fn partition(key: &FlowKey) -> usize {
+fn partition(words: [u64; 5]) -> usize {
     const KEY: [u64; 2] = [0x7472_6970_6c69_6e65, 0x7061_7274_6974_696f];
-    key.hash(KEY) as usize % PARTITIONS
+    siphash::hash(KEY, words, siphash::length(40)) as usize % PARTITIONS
 }
 
 /// The time by the packets. It never goes back.

@@ -1,9 +1,8 @@
 //! Which TCP segments were seen before.
 
-use std::hash::Hasher;
+use tripline_wire::{Packet, Tcp};
 
-use siphasher::sip::SipHasher13;
-use tripline_wire::{Address, Packet, Tcp};
+use crate::siphash;
 
 /// Segments of one set; looking one up costs at most this many comparisons.
 const WAYS: usize = 4;
@@ -27,10 +26,18 @@ impl SegmentMemory {
         segments * size_of::<u64>()
     }
 
-    /// Remembers a segment of a connection; true if it was there before.
-    pub(crate) fn seen(&mut self, connection: u64, packet: &Packet, tcp: &Tcp) -> bool {
-        let name = name(connection, packet.source, tcp, packet.payload_bytes);
-        let place = name as usize & (self.sets.len() - 1);
+    /// Reads what [`SegmentMemory::seen`] will read, and nothing else.
+    pub(crate) fn fetch(&self, name: u64) -> u64 {
+        self.sets.get(self.place(name)).map_or(0, |set| set[0])
+    }
+
+    fn place(&self, name: u64) -> usize {
+        name as usize & (self.sets.len() - 1)
+    }
+
+    /// Remembers a segment by its name; true if it was there before.
+    pub(crate) fn seen(&mut self, name: u64) -> bool {
+        let place = self.place(name);
         let Some(set) = self.sets.get_mut(place) else {
             return false;
         };
@@ -51,12 +58,17 @@ impl SegmentMemory {
     }
 }
 
-/// What tells a segment from others for the original program: sender, numbers, length and window.
-fn name(connection: u64, source: Address, tcp: &Tcp, payload: u32) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(connection, u64::from(tcp.window));
-    hasher.write(source.octets());
-    hasher.write_u64(u64::from(tcp.sequence) << 32 | u64::from(tcp.acknowledgement));
-    hasher.write_u32(payload);
+/// What tells a segment of a connection from others for the original program: sender, numbers,
+/// length and window.
+#[inline]
+pub(crate) fn name(connection: u64, packet: &Packet, tcp: &Tcp) -> u64 {
+    let [first, second] = siphash::words(packet.source.octets());
+    let numbers = u64::from(tcp.sequence) << 32 | u64::from(tcp.acknowledgement);
+    let name = siphash::hash(
+        [connection, u64::from(tcp.window)],
+        [first, second, numbers],
+        u64::from(packet.payload_bytes) | siphash::length(28),
+    );
     // Zero marks an empty place.
-    hasher.finish().max(1)
+    name.max(1)
 }

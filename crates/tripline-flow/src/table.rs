@@ -1,16 +1,20 @@
 //! One partition of the flow table.
 
+mod places;
 mod rules;
 
-use hashbrown::HashTable;
+use std::collections::VecDeque;
+
 use tripline_wire::{Packet, Transport};
 
 use crate::accumulate::Opening;
 use crate::flow::{EndReason, Flow, FlowId, Heading};
-use crate::meter::{Event, MeterConfig, MeterCounts, Record, What, Young};
-use crate::segments::SegmentMemory;
+use crate::meter::{MeterConfig, MeterCounts, Record, Tick, Young};
+use crate::segments::{self, SegmentMemory};
 use crate::timers::{Recency, Wheel};
+use crate::told::{Lone, Told, ToldWhat};
 use crate::{Connection, FLOW_TIMEOUT_MICROS, FlowKey, Profile};
+use places::{Entries, Places};
 
 /// Segments that a partition remembers.
 const SEGMENTS: usize = 1 << 15;
@@ -22,9 +26,8 @@ pub(crate) struct Table {
     config: MeterConfig,
     budget: usize,
     used: usize,
-    index: HashTable<u32>,
-    entries: Vec<Entry>,
-    free: Vec<u32>,
+    index: Places,
+    entries: Entries,
     recency: Recency,
     wheel: Wheel,
     due: Vec<u32>,
@@ -50,6 +53,10 @@ struct Entry {
     chain_micros: i64,
     /// Flows so far.
     flows: u32,
+    /// Hash of the end points.
+    hash: u32,
+    /// Whether the place is taken.
+    is_live: bool,
 }
 
 /// The flow of an entry. Most flows of a scan or a flood have one packet: they are kept as that.
@@ -93,8 +100,35 @@ enum YoungState {
 pub(crate) struct Placed<'a> {
     pub(crate) packet: &'a Packet,
     pub(crate) key: FlowKey,
+    /// Hash of the key.
+    pub(crate) hash: u32,
     pub(crate) sequence: u64,
+    /// Name of the segment in the connection of that number, if it is TCP.
+    segment: Option<(u64, u64)>,
 }
+
+/// A packet of a batch that is for one table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Routed {
+    pub(crate) key: FlowKey,
+    /// Position of the packet in the batch.
+    pub(crate) position: u32,
+    /// Hash of the key.
+    pub(crate) hash: u32,
+}
+
+/// A batch of packets, of which a table takes those that are routed to it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) packets: &'a [Packet],
+    /// Where in the capture it begins.
+    pub(crate) first: u64,
+    pub(crate) ticks: &'a [Tick],
+}
+
+/// Packets whose entries are read ahead together: the reads do not wait for each other, as they
+/// would between all that is done with a packet.
+const AHEAD: usize = 16;
 
 impl Table {
     pub(crate) fn new(config: MeterConfig, budget: usize) -> Self {
@@ -110,9 +144,8 @@ impl Table {
             budget: budget.saturating_sub(fixed).max(16 * Self::ENTRY_BYTES),
             config,
             used: 0,
-            index: HashTable::new(),
-            entries: Vec::new(),
-            free: Vec::new(),
+            index: Places::new(),
+            entries: Entries::default(),
             recency: Recency::new(),
             wheel: Wheel::new(),
             due: Vec::new(),
@@ -128,10 +161,77 @@ impl Table {
         size_of::<Flow>() + self.config.timeline * size_of::<crate::Moment>()
     }
 
-    /// Takes a packet.
-    pub(crate) fn observe(&mut self, placed: &Placed<'_>, out: &mut Vec<Event>) {
+    /// Takes the packets of a batch that are routed here, and the time that passes meanwhile.
+    pub(crate) fn observe_batch(
+        &mut self,
+        batch: &Batch<'_>,
+        route: &[Routed],
+        out: &mut VecDeque<Told>,
+    ) {
+        let mut ticks = batch.ticks.iter().peekable();
+        for route in route.chunks(AHEAD) {
+            let mut ahead = [(None, None); AHEAD];
+            for (ahead, routed) in ahead.iter_mut().zip(route) {
+                *ahead = self.fetch(batch, routed);
+            }
+            for ((place, segment), routed) in ahead.iter().zip(route) {
+                while let Some(tick) = ticks.next_if(|tick| tick.before <= routed.position) {
+                    self.tick(tick.now, batch.first + u64::from(tick.before), out);
+                }
+                let placed = Placed {
+                    packet: &batch.packets[routed.position as usize],
+                    key: routed.key,
+                    hash: routed.hash,
+                    sequence: batch.first + u64::from(routed.position),
+                    segment: *segment,
+                };
+                self.observe(&placed, *place, out);
+            }
+        }
+        for tick in ticks {
+            self.tick(tick.now, batch.first + u64::from(tick.before), out);
+        }
+    }
+
+    /// Where the entry of a packet is likely to be, and the likely name of its segment. It reads
+    /// what taking the packet will read.
+    fn fetch(&self, batch: &Batch<'_>, routed: &Routed) -> (Option<u32>, Option<(u64, u64)>) {
+        let packet = &batch.packets[routed.position as usize];
+        let place = self.find(&routed.key, routed.hash);
+        let mut read = 0;
+        let mut chain = batch.first + u64::from(routed.position);
+        if let Some(place) = place {
+            let entry = &self.entries[place as usize];
+            chain = entry.chain;
+            read ^= self.recency.fetch(place) ^ self.wheel.fetch(place);
+            read ^= entry
+                .connection
+                .map_or(0, |connection| connection.last_micros() as u64);
+            if let Body::Flow(flow) = &entry.body {
+                read ^= flow.last_micros as u64
+                    ^ flow.forward.last_micros as u64
+                    ^ flow.backward.last_micros as u64;
+            }
+        }
+        let segment = match (&self.segments, packet.transport) {
+            (Some(segments), Transport::Tcp(tcp)) => {
+                let name = segments::name(chain, packet, &tcp);
+                read ^= segments.fetch(name);
+                Some((chain, name))
+            }
+            _ => None,
+        };
+        std::hint::black_box(read);
+        (place, segment)
+    }
+
+    /// Takes a packet, whose entry is likely to be at a place.
+    fn observe(&mut self, placed: &Placed<'_>, likely: Option<u32>, out: &mut VecDeque<Told>) {
         self.counts.packets += 1;
-        let place = match self.find(&placed.key) {
+        let found = likely
+            .filter(|place| self.is_of(*place, &placed.key))
+            .or_else(|| self.find(&placed.key, placed.hash));
+        let place = match found {
             Some(place) => place,
             None => self.insert(placed),
         };
@@ -153,24 +253,20 @@ impl Table {
         self.make_room(placed.sequence, out);
     }
 
-    fn find(&self, key: &FlowKey) -> Option<u32> {
-        let reversed = key.reversed();
-        let has_one_way =
-            self.config.profile == Profile::Cicids2017 && key.source == key.destination;
-        let is_it = |place: &u32| {
-            let known = &self.entries[*place as usize].key;
-            known == key || (!has_one_way && *known == reversed)
-        };
-        self.index.find(self.hash(key), is_it).copied()
+    fn find(&self, key: &FlowKey, hash: u32) -> Option<u32> {
+        self.index.find(hash, |place| self.is_of(place, key))
     }
 
-    fn hash(&self, key: &FlowKey) -> u64 {
-        key.canonical(self.config.profile)
-            .hash(self.config.hash_key)
+    /// Whether a place is that of these end points.
+    fn is_of(&self, place: u32, key: &FlowKey) -> bool {
+        let entry = &self.entries[place as usize];
+        let has_one_way =
+            self.config.profile == Profile::Cicids2017 && key.source == key.destination;
+        entry.is_live && (entry.key == *key || (!has_one_way && entry.key == key.reversed()))
     }
 
     fn insert(&mut self, placed: &Placed<'_>) -> u32 {
-        let entry = Entry {
+        let place = self.entries.insert(Entry {
             key: placed.key,
             body: Body::Vacant,
             closing: Closing::Open,
@@ -180,40 +276,23 @@ impl Table {
             chain: placed.sequence,
             chain_micros: 0,
             flows: 0,
-        };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.entries[place as usize] = entry;
-                place
-            }
-            None => {
-                self.entries.push(entry);
-                (self.entries.len() - 1) as u32
-            }
-        };
-        let hash = self.hash(&placed.key);
-        let (entries, config) = (&self.entries, &self.config);
-        self.index.insert_unique(hash, place, |place| {
-            entries[*place as usize]
-                .key
-                .canonical(config.profile)
-                .hash(config.hash_key)
+            hash: placed.hash,
+            is_live: true,
         });
+        self.index.insert(placed.hash, place);
         self.used += Self::ENTRY_BYTES;
         place
     }
 
     fn remove(&mut self, place: u32) {
-        let key = self.entries[place as usize].key;
-        let hash = self.hash(&key);
-        if let Ok(found) = self.index.find_entry(hash, |known| *known == place) {
-            found.remove();
-        }
+        let entry = &mut self.entries[place as usize];
+        entry.body = Body::Vacant;
+        entry.connection = None;
+        entry.is_live = false;
+        self.index.remove(entry.hash, place);
         self.recency.remove(place);
         self.wheel.cancel(place);
-        self.entries[place as usize].body = Body::Vacant;
-        self.entries[place as usize].connection = None;
-        self.free.push(place);
+        self.entries.release(place);
         self.used -= Self::ENTRY_BYTES;
     }
 
@@ -256,34 +335,32 @@ impl Table {
         entry.young = YoungState::New;
         entry.last_micros = placed.packet.time_micros;
         self.counts.flows += 1;
-        if let (Some(segments), Transport::Tcp(tcp)) = (&mut self.segments, placed.packet.transport)
-        {
-            let entry = &self.entries[at];
-            if segments.seen(entry.chain, placed.packet, &tcp) {
-                self.grow(at).direction(heading).retransmissions += 1;
-            }
+        if self.was_seen(at, placed) {
+            self.grow(at).direction(heading).retransmissions += 1;
         }
+    }
+
+    /// Remembers the segment of a packet; true if it was there before.
+    fn was_seen(&mut self, at: usize, placed: &Placed<'_>) -> bool {
+        let (Some(segments), Transport::Tcp(tcp)) = (&mut self.segments, placed.packet.transport)
+        else {
+            return false;
+        };
+        let chain = self.entries[at].chain;
+        segments.seen(match placed.segment {
+            Some((likely, name)) if likely == chain => name,
+            _ => segments::name(chain, placed.packet, &tcp),
+        })
     }
 
     /// The flow of an entry in its full size.
     fn grow(&mut self, at: usize) -> &mut Flow {
         let size = self.flow_bytes();
-        let entry = &mut self.entries[at];
-        if let Body::First {
-            packet,
-            id,
-            heading,
-        } = entry.body
+        if let (Some(opening), Body::First { packet, .. }) =
+            (self.opening(at), &self.entries[at].body)
         {
-            let opening = Opening {
-                key: entry.key,
-                id,
-                heading,
-                earlier_micros: entry.chain_micros,
-                timeline: self.config.timeline,
-            };
-            let flow = Flow::open(self.config.profile, &opening, &packet);
-            entry.body = Body::Flow(Box::new(flow));
+            let flow = Flow::open(self.config.profile, &opening, packet);
+            self.entries[at].body = Body::Flow(Box::new(flow));
             self.used += size;
         }
         match &mut self.entries[at].body {
@@ -307,22 +384,25 @@ impl Table {
         reason: EndReason,
         leave: Body,
         sequence: u64,
-        out: &mut Vec<Event>,
+        out: &mut VecDeque<Told>,
     ) {
         if matches!(self.entries[at].body, Body::Vacant | Body::Cut) {
             return;
         }
-        self.grow(at);
+        let reason = match (reason, self.entries[at].closing) {
+            (EndReason::Evicted, _) | (_, Closing::Open | Closing::FirstFin) => reason,
+            (_, Closing::SecondFin | Closing::Ready) => EndReason::Closed,
+        };
+        if matches!(self.entries[at].body, Body::First { .. }) {
+            self.close_first(at, reason, leave, sequence, out);
+            return;
+        }
         let size = self.flow_bytes();
         let entry = &mut self.entries[at];
         let Body::Flow(mut flow) = std::mem::replace(&mut entry.body, leave) else {
             return;
         };
         self.used -= size;
-        let reason = match (reason, entry.closing) {
-            (EndReason::Evicted, _) | (_, Closing::Open | Closing::FirstFin) => reason,
-            (_, Closing::SecondFin | Closing::Ready) => EndReason::Closed,
-        };
         flow.end = Some(reason);
         flow.connection = entry.connection;
         flow.connection_micros = flow
@@ -333,17 +413,65 @@ impl Table {
         if self.config.profile.is_fixed() || flow.packets() > 1 {
             self.counts.ended[reason as usize] += 1;
             self.counts.flow_packets += flow.packets();
-            out.push(Event {
+            out.push_back(Told {
                 sequence,
-                what: What::Ended(flow),
+                what: ToldWhat::Ended(flow),
             });
         } else {
             self.counts.lone_flows += 1;
         }
     }
 
+    /// Ends a flow of one packet, which stays small until it is told.
+    fn close_first(
+        &mut self,
+        at: usize,
+        reason: EndReason,
+        leave: Body,
+        sequence: u64,
+        out: &mut VecDeque<Told>,
+    ) {
+        let Some(opening) = self.opening(at) else {
+            return;
+        };
+        let entry = &mut self.entries[at];
+        let Body::First { packet, .. } = std::mem::replace(&mut entry.body, leave) else {
+            return;
+        };
+        if !self.config.profile.is_fixed() {
+            self.counts.lone_flows += 1;
+            return;
+        }
+        self.counts.ended[reason as usize] += 1;
+        self.counts.flow_packets += 1;
+        out.push_back(Told {
+            sequence,
+            what: ToldWhat::Lone(Lone {
+                opening,
+                packet,
+                end: reason,
+                connection: entry.connection,
+            }),
+        });
+    }
+
+    /// How the flow of an entry that has one packet began.
+    fn opening(&self, at: usize) -> Option<Opening> {
+        let entry = &self.entries[at];
+        match entry.body {
+            Body::First { id, heading, .. } => Some(Opening {
+                key: entry.key,
+                id,
+                heading,
+                earlier_micros: entry.chain_micros,
+                timeline: self.config.timeline,
+            }),
+            Body::Vacant | Body::Cut | Body::Flow(_) => None,
+        }
+    }
+
     /// Keeps the connection of KDD'99.
-    fn connect(&mut self, at: usize, placed: &Placed<'_>, out: &mut Vec<Event>) {
+    fn connect(&mut self, at: usize, placed: &Placed<'_>, out: &mut VecDeque<Told>) {
         let packet = placed.packet;
         // The clock runs behind the packets; what was silent for too long ends all the same.
         let tolerance = self.config.tolerance_micros;
@@ -386,14 +514,25 @@ impl Table {
         }
     }
 
-    /// Gives up every connection that goes on.
-    pub(crate) fn end_connections(&mut self, sequence: u64, out: &mut Vec<Event>) {
-        for at in 0..self.entries.len() {
-            self.end_connection(at, sequence, out);
-        }
+    /// Every connection that goes on: when it would be given up, and its place.
+    pub(crate) fn open_connections(&self) -> impl Iterator<Item = (i64, u32)> {
+        (0..self.entries.len()).filter_map(|at| {
+            let connection = self.entries[at].connection?;
+            (!connection.is_over()).then(|| (connection.deadline(), at as u32))
+        })
     }
 
-    fn end_connection(&mut self, at: usize, sequence: u64, out: &mut Vec<Event>) {
+    /// Gives up the connection of an entry.
+    pub(crate) fn end_connection_at(
+        &mut self,
+        place: u32,
+        sequence: u64,
+        out: &mut VecDeque<Told>,
+    ) {
+        self.end_connection(place as usize, sequence, out);
+    }
+
+    fn end_connection(&mut self, at: usize, sequence: u64, out: &mut VecDeque<Told>) {
         if let Some(connection) = &mut self.entries[at].connection
             && !connection.is_over()
         {
@@ -410,7 +549,7 @@ impl Table {
         connection: Connection,
         at_micros: i64,
         sequence: u64,
-        out: &mut Vec<Event>,
+        out: &mut VecDeque<Told>,
     ) {
         let entry = &self.entries[at];
         let flow = match &entry.body {
@@ -423,9 +562,9 @@ impl Table {
             Heading::Backward => entry.key.reversed(),
         };
         self.counts.records += 1;
-        out.push(Event {
+        out.push_back(Told {
             sequence,
-            what: What::Record(Record {
+            what: ToldWhat::Record(Record {
                 flow,
                 key,
                 connection,
@@ -435,7 +574,7 @@ impl Table {
     }
 
     /// Says how a young flow looks, when it is time to.
-    fn ask_young(&mut self, at: usize, sequence: u64, now: i64, out: &mut Vec<Event>) {
+    fn ask_young(&mut self, at: usize, sequence: u64, now: i64, out: &mut VecDeque<Told>) {
         let Some(early) = self.config.early else {
             return;
         };
@@ -467,32 +606,20 @@ impl Table {
             .connection_micros
             .saturating_add(flow.duration_micros());
         self.counts.young += 1;
-        out.push(Event {
+        out.push_back(Told {
             sequence,
-            what: What::Young(flow, why),
+            what: ToldWhat::Young(flow, why),
         });
     }
 
     /// A copy of a flow that goes on. One of a single packet is not made larger by being looked at.
     fn snapshot(&self, at: usize) -> Box<Flow> {
-        let entry = &self.entries[at];
-        match &entry.body {
-            Body::First {
-                packet,
-                id,
-                heading,
-            } => {
-                let opening = Opening {
-                    key: entry.key,
-                    id: *id,
-                    heading: *heading,
-                    earlier_micros: entry.chain_micros,
-                    timeline: self.config.timeline,
-                };
+        match (self.opening(at), &self.entries[at].body) {
+            (Some(opening), Body::First { packet, .. }) => {
                 Box::new(Flow::open(self.config.profile, &opening, packet))
             }
-            Body::Flow(flow) => flow.clone(),
-            Body::Vacant | Body::Cut => unreachable!("only entries with a flow are looked at"),
+            (_, Body::Flow(flow)) => flow.clone(),
+            _ => unreachable!("only entries with a flow are looked at"),
         }
     }
 
@@ -532,7 +659,7 @@ impl Table {
     }
 
     /// Learns how late it is and ends what is due.
-    pub(crate) fn tick(&mut self, now: i64, sequence: u64, out: &mut Vec<Event>) {
+    pub(crate) fn tick(&mut self, now: i64, sequence: u64, out: &mut VecDeque<Told>) {
         let mut due = std::mem::take(&mut self.due);
         self.wheel.turn(now.div_euclid(SECOND), &mut due);
         for place in due.drain(..) {
@@ -559,7 +686,7 @@ impl Table {
         self.due = due;
     }
 
-    fn make_room(&mut self, sequence: u64, out: &mut Vec<Event>) {
+    fn make_room(&mut self, sequence: u64, out: &mut VecDeque<Told>) {
         while self.used > self.budget {
             let Some(place) = self.recency.oldest() else {
                 return;
@@ -582,17 +709,17 @@ impl Table {
     /// Every entry by its place, with the first packet of its flow.
     pub(crate) fn places(&self) -> impl Iterator<Item = (u64, u32)> {
         self.index.iter().map(|place| {
-            let first = match &self.entries[*place as usize].body {
+            let first = match &self.entries[place as usize].body {
                 Body::First { id, .. } => id.first_packet,
                 Body::Flow(flow) => flow.id.first_packet,
                 Body::Vacant | Body::Cut => u64::MAX,
             };
-            (first, *place)
+            (first, place)
         })
     }
 
     /// Ends an entry at the end of the capture.
-    pub(crate) fn end(&mut self, place: u32, sequence: u64, out: &mut Vec<Event>) {
+    pub(crate) fn end(&mut self, place: u32, sequence: u64, out: &mut VecDeque<Told>) {
         let at = place as usize;
         self.end_connection(at, sequence, out);
         self.close(at, EndReason::CaptureEnd, Body::Vacant, sequence, out);

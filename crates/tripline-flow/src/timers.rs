@@ -97,6 +97,11 @@ impl Lists {
         self.set(place, |node| *node = LOOSE);
     }
 
+    fn fetch(&self, place: u32) -> u64 {
+        let node = self.node(place);
+        u64::from(self.node(node.before).list ^ self.node(node.after).list)
+    }
+
     fn first(&self, list: usize) -> Option<u32> {
         Some(self.ends[list].first).filter(|place| *place != NONE)
     }
@@ -121,6 +126,11 @@ impl Recency {
 
     pub(crate) fn remove(&mut self, place: u32) {
         self.0.remove(place);
+    }
+
+    /// Reads what [`Recency::touch`] will read, and nothing else.
+    pub(crate) fn fetch(&self, place: u32) -> u64 {
+        self.0.fetch(place)
     }
 
     pub(crate) fn oldest(&self) -> Option<u32> {
@@ -164,6 +174,12 @@ impl Wheel {
         });
         let bucket = reachable.rem_euclid(BUCKETS as i64);
         self.lists.append(bucket as usize, place);
+    }
+
+    /// Reads what [`Wheel::schedule`] will read, and nothing else.
+    pub(crate) fn fetch(&self, place: u32) -> u64 {
+        let due = self.due.get(place as usize).copied().unwrap_or_default();
+        due as u64 ^ u64::from(self.lists.node(place).list)
     }
 
     pub(crate) fn cancel(&mut self, place: u32) {

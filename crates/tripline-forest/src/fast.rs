@@ -14,6 +14,8 @@
 //!
 //! Trees that are too large for a word are walked, and explained anew for every row.
 
+use std::sync::OnceLock;
+
 mod codes;
 mod memo;
 mod quadrature;
@@ -40,10 +42,16 @@ const MEMO_BYTES: usize = 32 << 20;
 /// Memory for what one worker remembers of one tree: more would not stay in the cache.
 const MEMO_BYTES_PER_TREE: usize = 512 << 10;
 
-/// An ensemble prepared for serving.
+/// An ensemble for serving. Its tables are made when somebody first needs them: of the models of
+/// a folder most are never asked.
 #[derive(Debug, Clone)]
 pub struct Compiled {
     ensemble: Ensemble,
+    tables: OnceLock<Tables>,
+}
+
+#[derive(Debug, Clone)]
+struct Tables {
     books: Vec<Codebook>,
     trees: Vec<Prepared>,
     /// Expected margin per output.
@@ -69,6 +77,9 @@ pub struct Scratch {
     rows: Vec<f64>,
     /// Row by row.
     codes: Vec<u32>,
+    /// The bits of the value that each column had last, with its code: rows of scans and floods
+    /// are alike in most columns.
+    last: Vec<(u64, u32)>,
     memos: Vec<Memo>,
     block: Block,
 }
@@ -85,32 +96,16 @@ struct Block {
 }
 
 impl Compiled {
-    /// Prepares an ensemble.
+    /// Takes an ensemble.
     pub fn new(ensemble: Ensemble) -> Self {
-        let books = Codebook::of(&ensemble);
-        let mut budget = TABLE_BYTES;
-        let trees = ensemble
-            .trees
-            .iter()
-            .map(|tree| Prepared::of(tree, &books, &mut budget))
-            .collect();
-        let base_values = (0..ensemble.outputs())
-            .map(|output| {
-                ensemble.base[output]
-                    + ensemble
-                        .trees
-                        .iter()
-                        .filter(|tree| tree.output.is_none_or(|own| usize::from(own) == output))
-                        .map(|tree| shap::expectation(tree, output))
-                        .sum::<f64>()
-            })
-            .collect();
         Self {
             ensemble,
-            books,
-            trees,
-            base_values,
+            tables: OnceLock::new(),
         }
+    }
+
+    fn tables(&self) -> &Tables {
+        self.tables.get_or_init(|| Tables::of(&self.ensemble))
     }
 
     /// The ensemble this was made from.
@@ -120,7 +115,7 @@ impl Compiled {
 
     /// The expected margin of an output before any feature is known.
     pub fn base_value(&self, output: usize) -> f64 {
-        self.base_values[output]
+        self.tables().base_values[output]
     }
 
     /// How margins become probabilities.
@@ -136,16 +131,16 @@ impl Compiled {
     /// Memory for one worker that remembers at most so many bytes about the trees. It changes no
     /// number, only how often one is computed anew.
     pub fn scratch_within(&self, memo_bytes: usize) -> Scratch {
-        let bytes = memo_bytes
-            .checked_div(self.trees.len())
-            .unwrap_or(memo_bytes);
+        let trees = &self.tables().trees;
+        let bytes = memo_bytes.checked_div(trees.len()).unwrap_or(memo_bytes);
         let memo =
             |tree: &Prepared| Memo::new(tree.features.len() + 1, bytes.min(MEMO_BYTES_PER_TREE));
         Scratch {
             width: self.ensemble.width(),
             rows: Vec::new(),
             codes: Vec::new(),
-            memos: self.trees.iter().map(memo).collect(),
+            last: Vec::new(),
+            memos: trees.iter().map(memo).collect(),
             block: Block::default(),
         }
     }
@@ -153,20 +148,32 @@ impl Compiled {
     /// Adds a row to those in `scratch`.
     pub fn push(&self, row: &[f64], scratch: &mut Scratch) {
         scratch.rows.extend_from_slice(row);
-        self.encode(row, &mut scratch.codes);
+        let mut codes = std::mem::take(&mut scratch.codes);
+        self.encode(row, scratch, &mut codes);
+        scratch.codes = codes;
     }
 
     /// Appends a code for each value: rows of equal codes take the same way through every tree,
     /// and so have equal margins and contributions.
-    pub fn encode(&self, row: &[f64], codes: &mut Vec<u32>) {
+    pub fn encode(&self, row: &[f64], scratch: &mut Scratch, codes: &mut Vec<u32>) {
         debug_assert_eq!(row.len(), self.ensemble.width());
-        let books = self.books.iter().zip(row);
-        codes.extend(books.map(|(book, value)| book.encode(*value)));
+        let books = &self.tables().books;
+        if scratch.last.len() != row.len() {
+            let zero = |book: &Codebook| (0, book.encode(0.0));
+            scratch.last = books.iter().map(zero).collect();
+        }
+        let columns = books.iter().zip(row).zip(&mut scratch.last);
+        codes.extend(columns.map(|((book, value), last)| {
+            if last.0 != value.to_bits() {
+                *last = (value.to_bits(), book.encode(*value));
+            }
+            last.1
+        }));
     }
 
     /// Writes the margins of all rows in `scratch`, `rows × outputs`.
     pub fn margins(&self, scratch: &mut Scratch, margins: &mut Vec<f64>) {
-        let outputs = self.ensemble.outputs();
+        let (outputs, tables) = (self.ensemble.outputs(), self.tables());
         margins.clear();
         for _ in 0..scratch.len() {
             margins.extend_from_slice(&self.ensemble.base);
@@ -175,7 +182,7 @@ impl Compiled {
         for (rows, margins) in rows.chunks(BLOCK).zip(margins.chunks_mut(BLOCK * outputs)) {
             scratch.choose(rows);
             let Block { columns, words, .. } = &mut scratch.block;
-            for (tree, prepared) in self.ensemble.trees.iter().zip(&self.trees) {
+            for (tree, prepared) in self.ensemble.trees.iter().zip(&tables.trees) {
                 if let Some(questions) = &prepared.questions {
                     questions.leaves(columns, words);
                 } else {
@@ -209,7 +216,7 @@ impl Compiled {
         margins: &mut Vec<f64>,
         contributions: &mut Vec<f64>,
     ) {
-        let width = self.ensemble.width();
+        let (width, tables) = (self.ensemble.width(), self.tables());
         margins.clear();
         margins.resize(rows.len(), self.ensemble.base[output]);
         contributions.clear();
@@ -221,7 +228,7 @@ impl Compiled {
         for ((rows, margins), contributions) in blocks {
             scratch.choose(rows);
             for (index, tree) in self.ensemble.trees.iter().enumerate() {
-                let prepared = &self.trees[index];
+                let prepared = &tables.trees[index];
                 match (tree.output, &prepared.questions, &prepared.paths) {
                     (Some(own), ..) if usize::from(own) != output => {}
                     (Some(_), Some(questions), Some(paths)) => prepared.recall(
@@ -255,8 +262,36 @@ impl Compiled {
         let (mut margins, mut contributions) = (Vec::new(), Vec::new());
         self.explain_rows(output, &[0], scratch, &mut margins, &mut contributions);
         Explanation {
-            base_value: self.base_values[output],
+            base_value: self.tables().base_values[output],
             contributions,
+        }
+    }
+}
+
+impl Tables {
+    fn of(ensemble: &Ensemble) -> Self {
+        let books = Codebook::of(ensemble);
+        let mut budget = TABLE_BYTES;
+        let trees = ensemble
+            .trees
+            .iter()
+            .map(|tree| Prepared::of(tree, &books, &mut budget))
+            .collect();
+        let base_values = (0..ensemble.outputs())
+            .map(|output| {
+                ensemble.base[output]
+                    + ensemble
+                        .trees
+                        .iter()
+                        .filter(|tree| tree.output.is_none_or(|own| usize::from(own) == output))
+                        .map(|tree| shap::expectation(tree, output))
+                        .sum::<f64>()
+            })
+            .collect();
+        Self {
+            books,
+            trees,
+            base_values,
         }
     }
 }

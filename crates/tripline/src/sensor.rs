@@ -22,7 +22,7 @@ pub(crate) use judges::{Judges, Opinion, Panel};
 /// Packets that go through the stages together.
 const BATCH_PACKETS: usize = 16 * 1024;
 /// Flows that are judged and told together: a batch of packets can end very many.
-const TOLD_FLOWS: usize = 4096;
+const TOLD_FLOWS: usize = 2048;
 /// Batches that wait between reading and metering.
 const QUEUE: usize = 2;
 
@@ -90,9 +90,11 @@ pub(crate) struct Sensor {
     meter: Meter,
     connections: Connections,
     judges: Judges,
+    /// What has ended at the end and is still to be told, behind what the meter has to tell.
+    ended: VecDeque<Event>,
     events: Vec<Event>,
-    /// What is still to be told.
-    pending: VecDeque<Event>,
+    /// Memory for vectors, of flows that were told.
+    spare: Vec<Vec<f64>>,
 }
 
 /// Why a capture could not be judged to its end.
@@ -119,27 +121,26 @@ impl Sensor {
             meter: Meter::new(config),
             connections: Connections::new(),
             judges,
+            ended: VecDeque::new(),
             events: Vec::new(),
-            pending: VecDeque::new(),
+            spare: Vec::new(),
         }
     }
 
     /// Takes packets; what happened because of them is then told by [`tell`](Self::tell).
     pub(crate) fn observe(&mut self, packets: &[Packet]) {
-        self.meter.observe(packets, &mut self.events);
-        self.pending.extend(self.events.drain(..));
+        self.meter.take(packets);
     }
 
     /// Says how late it is when no packet does.
     pub(crate) fn advance(&mut self, now_micros: i64) {
-        self.meter.advance(now_micros, &mut self.events);
-        self.pending.extend(self.events.drain(..));
+        self.meter.pass(now_micros);
     }
 
-    /// Ends flows, the oldest first and a part of them at a time; true while there are more.
+    /// Ends connections and flows, the oldest first and a part of them at a time; true while there are more.
     pub(crate) fn finish_part(&mut self) -> bool {
         let is_more = self.meter.finish_part(TOLD_FLOWS, &mut self.events);
-        self.pending.extend(self.events.drain(..));
+        self.ended.extend(self.events.drain(..));
         is_more
     }
 
@@ -156,9 +157,15 @@ impl Sensor {
     /// Judges some of the flows that are to be told, in the place of those in `out`; true while
     /// there are more. Windows are counted in the order of events, the rest is done side by side.
     pub(crate) fn tell(&mut self, out: &mut Vec<JudgedFlow>) -> bool {
-        out.clear();
+        for told in out.drain(..) {
+            self.spare.push(told.cicflow);
+            self.spare.extend(told.nsl_kdd);
+        }
+        let mut is_more = true;
         while out.len() < TOLD_FLOWS {
-            let Some(event) = self.pending.pop_front() else {
+            let event = self.meter.next_event().or_else(|| self.ended.pop_front());
+            let Some(event) = event else {
+                is_more = false;
                 break;
             };
             let (flow, stage) = match event.what {
@@ -170,7 +177,7 @@ impl Sensor {
                 What::Ended(flow) => (flow, Stage::Final),
             };
             let nsl_kdd = flow.connection.and_then(|connection| {
-                let mut values = Vec::with_capacity(tripline_features::nsl_kdd().len());
+                let mut values = spare(&mut self.spare);
                 self.connections
                     .write(
                         flow.id,
@@ -187,14 +194,22 @@ impl Sensor {
             out.push(JudgedFlow {
                 flow,
                 stage,
-                cicflow: Vec::new(),
+                cicflow: spare(&mut self.spare),
                 nsl_kdd,
                 opinions: Vec::new(),
             });
         }
         self.judges.judge(out);
-        !self.pending.is_empty()
+        is_more
     }
+}
+
+/// An empty vector with room for the values of any schema.
+fn spare(spare: &mut Vec<Vec<f64>>) -> Vec<f64> {
+    let mut values = spare.pop().unwrap_or_default();
+    values.clear();
+    values.reserve_exact(tripline_features::cicflow().len());
+    values
 }
 
 /// Judges a whole capture and hands flows over batch by batch, those of a capture that cannot be

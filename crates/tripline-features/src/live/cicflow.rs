@@ -4,11 +4,13 @@
 //! an Intrusion Detection Dataset: the CICIDS2017 Case Study", IEEE SPW 2021, and the three
 //! programs themselves. Lengths are transport payload in bytes, times microseconds.
 
+use std::sync::LazyLock;
+
 use tripline_flow::{Bulk, Direction, Flow, Moments, Profile};
 use tripline_wire::protocol;
 
-use crate::field::read_number;
-use crate::schema::{FeatureSchema, cicflow};
+use crate::field::{is_whole, read_number};
+use crate::schema::{FeatureDef, FeatureSchema, cicflow};
 
 /// Columns of the `cicflow` schema that only the corrected tool writes.
 const ONLY_FIXED: [&str; 12] = [
@@ -143,10 +145,39 @@ pub fn write(flow: &Flow, out: &mut Vec<f64>) {
 pub fn vector(flow: &Flow, out: &mut Vec<f64>) {
     let schema: &FeatureSchema = cicflow();
     let start = out.len();
+    out.reserve(schema.len());
     write(flow, out);
     let mut notes = Vec::new();
-    for (index, value) in out[start..].iter_mut().enumerate() {
-        *value = read_number(schema, index, *value, &mut notes).unwrap_or(f64::NAN);
+    for (index, (value, plain)) in out[start..].iter_mut().zip(PLAIN.iter()).enumerate() {
+        *value = if plain.contains(*value) {
+            *value + 0.0
+        } else {
+            read_number(schema, index, *value, &mut notes).unwrap_or(f64::NAN)
+        };
+    }
+}
+
+/// Values of a feature that the reading policy takes as they are.
+struct Plain {
+    min: f64,
+    max: f64,
+    is_whole: bool,
+}
+
+static PLAIN: LazyLock<Vec<Plain>> = LazyLock::new(|| {
+    let plain = |feature: &FeatureDef| Plain {
+        min: feature.bounds.min,
+        max: feature.bounds.max,
+        is_whole: is_whole(feature),
+    };
+    cicflow().features().iter().map(plain).collect()
+});
+
+impl Plain {
+    /// Whether it is one of them; false of some that the policy takes as well.
+    fn contains(&self, value: f64) -> bool {
+        let is_inside = value >= self.min && value <= self.max;
+        is_inside && (!self.is_whole || value as i64 as f64 == value)
     }
 }
 
@@ -282,7 +313,7 @@ impl Numbers<'_> {
             [f64::from(direction.packets()), direction.bytes() as f64]
         });
         let gaps = f64::from(flow.subflow_gaps);
-        for total in totals.concat() {
+        for total in totals.into_iter().flatten() {
             out.push(match flow.profile {
                 // One subflow, whatever happens.
                 Profile::Cicids2017 => total,

@@ -6,13 +6,14 @@
 //! time, which the published records are not: both are estimates. What needs payload is missing.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use tripline_flow::{Connection, ConnectionFlag, ConnectionProtocol, FlowId, FlowKey, Record};
 use tripline_wire::Address;
 
 use super::service_of;
 use crate::schema::nsl_kdd;
-use crate::windows::{Outcome, Seen, WindowFeatures, Windows};
+use crate::windows::{Outcome, Seen, WindowCounts, Windows};
 
 /// Counts windows over connections as they complete.
 ///
@@ -21,7 +22,7 @@ use crate::windows::{Outcome, Seen, WindowFeatures, Windows};
 #[derive(Debug, Default)]
 pub struct Connections {
     windows: Windows<Address>,
-    complete: HashMap<FlowId, WindowFeatures>,
+    complete: HashMap<FlowId, WindowCounts>,
 }
 
 impl Connections {
@@ -35,9 +36,9 @@ impl Connections {
         let Some(seen) = seen(&record.key, &record.connection, record.at_micros) else {
             return;
         };
-        let features = self.windows.observe(seen);
+        let counts = self.windows.count(seen);
         if let Some(flow) = record.flow {
-            self.complete.insert(flow, features);
+            self.complete.insert(flow, counts);
         }
     }
 
@@ -57,11 +58,11 @@ impl Connections {
             return false;
         };
         let windows = match self.complete.get(&flow) {
-            Some(features) => *features,
+            Some(counts) => *counts,
             None => self.windows.preview(seen),
         };
         write_own(connection, seen.service, out);
-        out.extend(windows);
+        out.extend(windows.features());
         true
     }
 
@@ -99,16 +100,17 @@ fn seen(key: &FlowKey, connection: &Connection, at_micros: i64) -> Option<Seen<A
 
 /// Features 1 to 22.
 fn write_own(connection: &Connection, service: u8, out: &mut Vec<f64>) {
+    let codes = &*CODES;
     let protocol = match connection.protocol() {
-        ConnectionProtocol::Tcp => "tcp",
-        ConnectionProtocol::Udp => "udp",
-        ConnectionProtocol::Icmp(..) | ConnectionProtocol::Icmpv6(..) => "icmp",
+        ConnectionProtocol::Tcp => codes.tcp,
+        ConnectionProtocol::Udp => codes.udp,
+        ConnectionProtocol::Icmp(..) | ConnectionProtocol::Icmpv6(..) => codes.icmp,
     };
     out.extend([
         connection.duration_seconds() as f64,
-        f64::from(category(PROTOCOL, protocol)),
+        f64::from(protocol),
         f64::from(service),
-        f64::from(category(FLAG, connection.flag().name())),
+        f64::from(codes.flags[connection.flag() as usize]),
         connection.originator_bytes() as f64,
         connection.responder_bytes() as f64,
         f64::from(u8::from(connection.is_land())),
@@ -117,19 +119,51 @@ fn write_own(connection: &Connection, service: u8, out: &mut Vec<f64>) {
         f64::NAN,
         f64::NAN,
         f64::from(u8::from(is_logged_in(connection, service))),
+        // What follows up to the windows needs the payload.
+        f64::NAN,
+        f64::NAN,
+        f64::NAN,
+        f64::NAN,
+        f64::NAN,
+        f64::NAN,
+        f64::NAN,
+        f64::NAN,
+        f64::NAN,
+        f64::NAN,
     ]);
-    // What follows up to the windows needs the payload.
-    out.extend([f64::NAN; 10]);
 }
 
 /// Whether headers say that somebody logged in.
 fn is_logged_in(connection: &Connection, service: u8) -> bool {
+    let codes = &*CODES;
     let sent = connection.originator_bytes() > 0;
     let answered = connection.responder_bytes() > 0;
     let is_complete = connection.flag() == ConnectionFlag::Sf;
-    let is = |name| service == category(SERVICE, name);
-    (is("http") && sent) || (is_complete && (is("smtp") || (is("pop_3") && sent && answered)))
+    (service == codes.http && sent)
+        || (is_complete && (service == codes.smtp || (service == codes.pop_3 && sent && answered)))
 }
+
+/// Places in the vocabularies that every connection asks for.
+struct Codes {
+    tcp: u8,
+    udp: u8,
+    icmp: u8,
+    http: u8,
+    smtp: u8,
+    pop_3: u8,
+    /// In the order of [`ConnectionFlag::ALL`].
+    flags: [u8; ConnectionFlag::ALL.len()],
+}
+
+static CODES: LazyLock<Codes> = LazyLock::new(|| Codes {
+    tcp: category(PROTOCOL, "tcp"),
+    udp: category(PROTOCOL, "udp"),
+    icmp: category(PROTOCOL, "icmp"),
+    http: category(SERVICE, "http"),
+    smtp: category(SERVICE, "smtp"),
+    pop_3: category(SERVICE, "pop_3"),
+    flags: ConnectionFlag::ALL.map(|flag| category(FLAG, flag.name())),
+});
 
 const PROTOCOL: usize = 1;
 const SERVICE: usize = 2;

@@ -135,7 +135,7 @@ proptest! {
             prop_assert_eq!(features, by_definition(&history));
             // A full window is one longer while somebody only looks.
             if history.len() < 255 {
-                prop_assert_eq!(preview, features);
+                prop_assert_eq!(preview.features(), features);
             }
         }
     }

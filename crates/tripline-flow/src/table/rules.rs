@@ -1,11 +1,13 @@
 //! When a packet of a known pair of end points ends their flow, by the rules of each program.
 
+use std::collections::VecDeque;
+
 use tripline_wire::{Transport, tcp_flags};
 
 use super::{Body, Closing, Placed, Table};
 use crate::accumulate::AddRule;
 use crate::flow::{EndReason, Heading};
-use crate::meter::Event;
+use crate::told::Told;
 use crate::{FLOW_TIMEOUT_MICROS, Profile};
 
 /// What a packet does to the flow that is there.
@@ -27,7 +29,7 @@ enum Effect {
 
 impl Table {
     /// Does to the flow that is there, and to its connection, what a packet does.
-    pub(super) fn apply_rules(&mut self, at: usize, placed: &Placed<'_>, out: &mut Vec<Event>) {
+    pub(super) fn apply_rules(&mut self, at: usize, placed: &Placed<'_>, out: &mut VecDeque<Told>) {
         let heading = self.heading(at, placed.packet);
         match self.effect(at, placed, heading) {
             Effect::Add => self.add(at, placed, heading, Activity::Updated),
@@ -133,11 +135,7 @@ impl Table {
             updates_activity: activity == Activity::Updated,
             timeline: self.config.timeline,
         };
-        let chain = self.entries[at].chain;
-        let is_again = match (&mut self.segments, placed.packet.transport) {
-            (Some(segments), Transport::Tcp(tcp)) => segments.seen(chain, placed.packet, &tcp),
-            _ => false,
-        };
+        let is_again = self.was_seen(at, placed);
         let flow = self.grow(at);
         flow.add(placed.packet, heading, rule);
         if is_again {

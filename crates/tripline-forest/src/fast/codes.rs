@@ -65,6 +65,17 @@ impl Codebook {
         }
     }
 
+    /// Whether none of some thresholds lies between a code and the one before it.
+    pub(super) fn is_inside(&self, code: usize, thresholds: &[f64]) -> bool {
+        match self {
+            // The last code stands for a missing value.
+            Self::Number(all) if 0 < code && code <= all.len() => {
+                !thresholds.contains(&all[code - 1])
+            }
+            Self::Number(_) | Self::Category => false,
+        }
+    }
+
     /// A value that has the code: every question has the same answer for it as for any other.
     pub(super) fn value_of(&self, code: usize) -> f64 {
         match self {

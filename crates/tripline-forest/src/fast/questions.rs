@@ -5,7 +5,7 @@
 //! leaves out, and the leaf that no feature rules out is the one.
 
 use super::codes::Codebook;
-use crate::{Node, Tree, tree::goes_left};
+use crate::{Node, Split, Tree, tree::goes_left};
 
 /// Questions whose answers fit in a word, with a bit to spare; such a tree has at most 64 leaves.
 pub(super) const MAX_QUESTIONS: usize = 63;
@@ -75,7 +75,23 @@ impl Questions {
             .filter(|(_, asked)| *asked == feature)
             .map(|(node, _)| node)
             .collect();
+        let threshold = |node: &usize| match &tree.nodes[*node] {
+            Node::Inner {
+                split: Split::Threshold(threshold),
+                ..
+            } => Some(*threshold),
+            _ => None,
+        };
+        let thresholds: Option<Vec<f64>> = nodes.iter().map(threshold).collect();
         for code in 0..book.len() {
+            // Between the tree's own thresholds the answers stay the same.
+            if let Some(rank) = self.ranks.get(first_rank..).and_then(<[u8]>::last)
+                && let Some(thresholds) = &thresholds
+                && book.is_inside(code, thresholds)
+            {
+                self.ranks.push(*rank);
+                continue;
+            }
             let value = book.value_of(code);
             let (mut answers, mut excluded) = (0, 0);
             for &node in &nodes {

@@ -67,7 +67,7 @@ pub(crate) fn events(report: &FlowReport<'_>) -> Vec<Value> {
             "models": report.pipeline().map(|pipeline| pipeline.models().map(|model| {
                 format!("{}@{}", model.manifest().name, model.manifest().version)
             }).collect::<Vec<_>>()),
-            "reasons": report.reasons.iter().map(crate::output::ReasonText::to_json).collect::<Vec<_>>(),
+            "reasons": report.reasons().iter().map(crate::output::ReasonText::to_json).collect::<Vec<_>>(),
         });
         events.push(alert);
     }

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use tripline_detect::Pipeline;
@@ -16,7 +17,8 @@ pub(crate) struct FlowReport<'a> {
     subject: Subject<'a>,
     pipelines: &'a [Pipeline],
     decision: Decision,
-    pub(crate) reasons: Vec<ReasonText>,
+    /// Put into words when they are asked for.
+    reasons: OnceCell<Vec<ReasonText>>,
 }
 
 const fn column(name: &'static str, kind: Kind) -> Column {
@@ -68,17 +70,23 @@ impl<'a> FlowReport<'a> {
     }
 
     fn of(subject: Subject<'a>, pipelines: &'a [Pipeline]) -> Self {
-        let mut report = Self {
+        Self {
             subject,
             pipelines,
             decision: subject.decision(),
-            reasons: Vec::new(),
-        };
-        if let (Some(opinion), Some(pipeline)) = (report.opinion(), report.pipeline()) {
-            let values = subject.values(pipeline.schema()).unwrap_or_default();
-            report.reasons = ReasonText::of(pipeline, &opinion.verdict, values);
+            reasons: OnceCell::new(),
         }
-        report
+    }
+
+    /// Why, in words.
+    pub(crate) fn reasons(&self) -> &[ReasonText] {
+        self.reasons.get_or_init(|| {
+            let (Some(opinion), Some(pipeline)) = (self.opinion(), self.pipeline()) else {
+                return Vec::new();
+            };
+            let values = self.subject.values(pipeline.schema()).unwrap_or_default();
+            ReasonText::of(pipeline, &opinion.verdict, values)
+        })
     }
 
     /// What it is about.
@@ -199,7 +207,7 @@ impl<'a> FlowReport<'a> {
             Cell::maybe(self.pipeline().map(|pipeline| pipeline.schema().name())),
             Cell::real(self.probability_by("cicflow")),
             Cell::real(self.probability_by("nsl-kdd")),
-            Cell::Reasons(&self.reasons),
+            Cell::Reasons(self.reasons()),
             Cell::text(flow.sensor()),
             Cell::maybe(flow.sensor_flow_id()),
             maybe(flow.missing_features()),

@@ -1,8 +1,10 @@
 //! What a capture comes to: counts by attack and by talker, and the strongest threats.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::hash_map::{Entry, HashMap};
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -20,7 +22,7 @@ pub(crate) struct Summary {
     flows: u64,
     threats: u64,
     unknown: u64,
-    classes: BTreeMap<String, ClassCount>,
+    classes: BTreeMap<Arc<str>, ClassCount>,
     talkers: HashMap<IpAddr, Talker>,
     other_talkers: Talker,
     strongest: Vec<(f64, String)>,
@@ -36,22 +38,25 @@ struct ClassCount {
 struct Talker {
     flows: u64,
     threats: u64,
-    classes: BTreeMap<String, u64>,
+    /// By name, in the order of names: a talker has one or two.
+    classes: Vec<(Arc<str>, u64)>,
 }
 
 impl Talker {
-    fn add(&mut self, report: &FlowReport<'_>) {
+    /// Takes a flow, and the name of its class if it is a threat.
+    fn add(&mut self, class: Option<&Arc<str>>) {
         self.flows += 1;
-        if report.is_threat() {
-            self.threats += 1;
-            let class = report.class().unwrap_or("threat").to_owned();
-            *self.classes.entry(class).or_default() += 1;
+        let Some(class) = class else { return };
+        self.threats += 1;
+        match self.classes.binary_search_by(|(known, _)| known.cmp(class)) {
+            Ok(at) => self.classes[at].1 += 1,
+            Err(at) => self.classes.insert(at, (Arc::clone(class), 1)),
         }
     }
 
     fn main_class(&self) -> &str {
-        let most = self.classes.iter().max_by_key(|(_, count)| **count);
-        most.map_or("", |(class, _)| class)
+        let most = self.classes.iter().max_by_key(|(_, count)| *count);
+        most.map_or("", |(class, _)| &**class)
     }
 }
 
@@ -74,22 +79,32 @@ impl Summary {
         if report.opinion().is_none() {
             self.unknown += 1;
         }
-        let source = report.source();
-        if self.talkers.len() < MAX_TALKERS || self.talkers.contains_key(&source) {
-            self.talkers.entry(source).or_default().add(report);
-        } else {
-            self.other_talkers.add(report);
+        let class = report
+            .is_threat()
+            .then(|| self.name_of(report.class().unwrap_or("threat")));
+        let is_full = self.talkers.len() >= MAX_TALKERS;
+        match self.talkers.entry(report.source()) {
+            Entry::Occupied(talker) => talker.into_mut().add(class.as_ref()),
+            Entry::Vacant(vacant) if !is_full => {
+                vacant.insert(Talker::default()).add(class.as_ref());
+            }
+            Entry::Vacant(_) => self.other_talkers.add(class.as_ref()),
         }
-        if !report.is_threat() {
-            return;
-        }
+        let Some(class) = class else { return };
         self.threats += 1;
         let probability = report.probability().unwrap_or_default();
-        let class = report.class().unwrap_or("threat").to_owned();
         let count = self.classes.entry(class).or_default();
         count.flows += 1;
         count.probability += probability;
         self.keep_if_strong(probability, report);
+    }
+
+    /// The one copy of a class's name.
+    fn name_of(&self, class: &str) -> Arc<str> {
+        match self.classes.get_key_value(class) {
+            Some((known, _)) => Arc::clone(known),
+            None => class.into(),
+        }
     }
 
     fn keep_if_strong(&mut self, probability: f64, report: &FlowReport<'_>) {
@@ -236,7 +251,7 @@ impl Summary {
     fn classes_json(&self) -> Value {
         let counts = self.classes.iter();
         counts
-            .map(|(class, count)| (class.clone(), json!(count.flows)))
+            .map(|(class, count)| (class.to_string(), json!(count.flows)))
             .collect()
     }
 
@@ -244,9 +259,13 @@ impl Summary {
         let talkers = self.loudest().into_iter();
         talkers
             .map(|(address, talker)| {
+                let classes = talker.classes.iter();
+                let classes: serde_json::Map<String, Value> = classes
+                    .map(|(class, count)| (class.to_string(), json!(count)))
+                    .collect();
                 json!({
                     "address": address, "flows": talker.flows, "threats": talker.threats,
-                    "classes": talker.classes,
+                    "classes": classes,
                 })
             })
             .collect()
@@ -298,7 +317,7 @@ fn describe(probability: f64, report: &FlowReport<'_>) -> String {
         (IpAddr::V4(address), port) => format!("{address}:{port}"),
     };
     let because: Vec<String> = report
-        .reasons
+        .reasons()
         .iter()
         .take(3)
         .map(|reason| crate::output::reasons_text(std::slice::from_ref(reason)))

@@ -1,0 +1,105 @@
+//! What the parts of the table have to tell, in the order of the capture.
+
+use std::collections::VecDeque;
+
+use tripline_wire::Packet;
+
+use crate::accumulate::Opening;
+use crate::flow::{EndReason, Flow};
+use crate::meter::{Event, Record, What, Young};
+use crate::{Connection, Profile};
+
+/// An event that waits to be told.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) sequence: u64,
+    pub(crate) what: ToldWhat,
+}
+
+#[derive(Debug)]
+pub(crate) enum ToldWhat {
+    Record(Record),
+    Young(Box<Flow>, Young),
+    Ended(Box<Flow>),
+    Lone(Lone),
+}
+
+/// A flow of one packet that ended.
+#[derive(Debug)]
+pub(crate) struct Lone {
+    pub(crate) opening: Opening,
+    pub(crate) packet: Packet,
+    pub(crate) end: EndReason,
+    pub(crate) connection: Option<Connection>,
+}
+
+impl Told {
+    pub(crate) fn event(self, profile: Profile) -> Event {
+        let what = match self.what {
+            ToldWhat::Record(record) => What::Record(record),
+            ToldWhat::Young(flow, why) => What::Young(flow, why),
+            ToldWhat::Ended(flow) => What::Ended(flow),
+            ToldWhat::Lone(lone) => {
+                let mut flow = Box::new(Flow::open(profile, &lone.opening, &lone.packet));
+                flow.end = Some(lone.end);
+                flow.connection = lone.connection;
+                What::Ended(flow)
+            }
+        };
+        Event {
+            sequence: self.sequence,
+            what,
+        }
+    }
+}
+
+/// Memory for so many events stays with a part that has told all.
+const KEPT: usize = 1024;
+
+/// What waits in every part, and in which order it is told.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    parts: Vec<VecDeque<Told>>,
+    /// Positions in the capture and parts.
+    order: VecDeque<(u64, u32)>,
+    /// How many events of each part are in `order`.
+    known: Vec<usize>,
+}
+
+impl Queue {
+    pub(crate) fn new(parts: usize) -> Self {
+        Self {
+            parts: (0..parts).map(|_| VecDeque::new()).collect(),
+            order: VecDeque::new(),
+            known: vec![0; parts],
+        }
+    }
+
+    /// Where the parts put what they tell, in the order of the capture.
+    pub(crate) fn parts_mut(&mut self) -> &mut [VecDeque<Told>] {
+        &mut self.parts
+    }
+
+    /// Puts what the parts have told since the last call in the order of the capture, behind what
+    /// was told before. What happened at one packet is told part by part.
+    pub(crate) fn sort(&mut self) {
+        let mut new = Vec::new();
+        for ((part, known), number) in self.parts.iter().zip(&mut self.known).zip(0..) {
+            new.extend(part.range(*known..).map(|told| (told.sequence, number)));
+            *known = part.len();
+        }
+        new.sort_unstable();
+        self.order.extend(new);
+    }
+
+    pub(crate) fn next(&mut self, profile: Profile) -> Option<Event> {
+        let (_, part) = self.order.pop_front()?;
+        let part = part as usize;
+        let told = self.parts[part].pop_front()?;
+        self.known[part] -= 1;
+        if self.known[part] == 0 && self.parts[part].capacity() > KEPT {
+            self.parts[part] = VecDeque::new();
+        }
+        Some(told.event(profile))
+    }
+}
