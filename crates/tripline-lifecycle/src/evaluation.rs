@@ -1,4 +1,6 @@
+mod agreement;
 mod alone;
+mod comparison;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +10,11 @@ use tripline_forest::{
     metrics::{self, BinaryCounts, Confusion},
 };
 
-pub use self::alone::judge_alone;
+pub use self::{
+    agreement::Agreement,
+    alone::judge_alone,
+    comparison::{Answer, Comparison, Disagreement},
+};
 
 /// Points kept of a curve: enough to draw it.
 const CURVE_POINTS: usize = 200;

@@ -53,8 +53,8 @@ pub mod train;
 pub use classes::class_of_label;
 pub use error::LifecycleError;
 pub use evaluation::{
-    Case, ClassRow, ClassifierEvaluation, ConfusionTable, DetectorEvaluation, Evaluation, LabelRow,
-    judge_alone,
+    Agreement, Answer, Case, ClassRow, ClassifierEvaluation, Comparison, ConfusionTable,
+    DetectorEvaluation, Disagreement, Evaluation, LabelRow, judge_alone,
 };
 pub use learner::{CategoryEncoding, Learner};
 pub use report::Report;

@@ -15,11 +15,7 @@ impl Evaluation {
         model: &Arc<Model>,
         rows: &LabelledRows,
     ) -> Result<Option<Self>, LifecycleError> {
-        if model.role() == Role::Namer {
-            return Ok(of_namer(name, model, rows));
-        }
-        let verdicts = judge_alone(model, rows)?;
-        let cases = cases(model, rows, &verdicts);
+        let cases: Vec<Case> = cases_of(model, rows)?.into_iter().flatten().collect();
         let classes = if model.role() == Role::Detector {
             Vec::new()
         } else {
@@ -27,6 +23,19 @@ impl Evaluation {
         };
         Ok((!cases.is_empty()).then(|| Self::of(name, &cases, &classes)))
     }
+}
+
+/// What one model says of each row; `None` where it is not asked.
+pub(super) fn cases_of(
+    model: &Arc<Model>,
+    rows: &LabelledRows,
+) -> Result<Vec<Option<Case>>, LifecycleError> {
+    if model.role() == Role::Namer {
+        return Ok(cases_of_namer(model, rows));
+    }
+    let verdicts = judge_alone(model, rows)?;
+    let cases = cases(model, rows, &verdicts);
+    Ok(cases.into_iter().map(Some).collect())
 }
 
 /// The verdicts of one detector or classifier on rows, without the other models of a pipeline.
@@ -64,46 +73,43 @@ pub(crate) fn cases(model: &Model, rows: &LabelledRows, verdicts: &[Verdict]) ->
     verdicts.iter().enumerate().map(case).collect()
 }
 
-fn class_names(model: &Model) -> Vec<String> {
+pub(super) fn class_names(model: &Model) -> Vec<String> {
     let classes = &model.manifest().classes;
     classes.iter().map(|class| class.name.clone()).collect()
 }
 
 /// A namer is asked only about attacks it knows by name, inside their true class.
-fn of_namer(name: &str, model: &Model, rows: &LabelledRows) -> Option<Evaluation> {
+fn cases_of_namer(model: &Model, rows: &LabelledRows) -> Vec<Option<Case>> {
     let manifest = model.manifest();
     let names = class_names(model);
     let ensemble = model.compiled().ensemble();
-    let cases: Vec<Case> = (0..rows.len())
-        .filter_map(|row| {
-            let actual = names.iter().position(|name| name == rows.label(row))?;
-            let values: Vec<f64> = model
-                .columns()
-                .iter()
-                .map(|column| rows.row(row)[*column])
-                .collect();
-            let shares = ensemble.probabilities(&values);
-            let inside =
-                |class: usize| manifest.classes[class].group == manifest.classes[actual].group;
-            let sum: f64 = (0..shares.len())
-                .filter(|class| inside(*class))
-                .map(|class| shares[class])
-                .sum();
-            let best = (0..shares.len())
-                .filter(|class| inside(*class))
-                .max_by(|a, b| shares[*a].total_cmp(&shares[*b]))?;
-            let confidence =
-                manifest
-                    .calibration
-                    .apply(if sum > 0.0 { shares[best] / sum } else { 0.0 });
-            Some(Case {
-                label: rows.label(row).to_owned(),
-                is_attack: true,
-                threat: None,
-                actual_class: Some(actual),
-                class: Some((best, confidence)),
-            })
+    let case = |row: usize| {
+        let actual = names.iter().position(|name| name == rows.label(row))?;
+        let values: Vec<f64> = model
+            .columns()
+            .iter()
+            .map(|column| rows.row(row)[*column])
+            .collect();
+        let shares = ensemble.probabilities(&values);
+        let inside = |class: usize| manifest.classes[class].group == manifest.classes[actual].group;
+        let sum: f64 = (0..shares.len())
+            .filter(|class| inside(*class))
+            .map(|class| shares[class])
+            .sum();
+        let best = (0..shares.len())
+            .filter(|class| inside(*class))
+            .max_by(|a, b| shares[*a].total_cmp(&shares[*b]))?;
+        let confidence =
+            manifest
+                .calibration
+                .apply(if sum > 0.0 { shares[best] / sum } else { 0.0 });
+        Some(Case {
+            label: rows.label(row).to_owned(),
+            is_attack: true,
+            threat: None,
+            actual_class: Some(actual),
+            class: Some((best, confidence)),
         })
-        .collect();
-    (!cases.is_empty()).then(|| Evaluation::of(name, &cases, &names))
+    };
+    (0..rows.len()).map(case).collect()
 }

@@ -6,13 +6,13 @@ use axum::{
 };
 use serde::Serialize;
 use tripline_detect::{Model, Pipeline};
-use tripline_features::{FeatureVector, schema_by_name};
+use tripline_features::{FeatureSchema, FeatureVector, schema_by_name};
 use tripline_lifecycle::{
     LabelledRows,
     insight::{Counterfactual, Dependence, Importance, counterfactual, dependence, importances},
     retrain::Neighbours,
 };
-use tripline_store::{LabelFilter, LabelState, Order, VerdictFilter};
+use tripline_store::{LabelFilter, LabelState, NewLabel, Order, VerdictFilter};
 use utoipa::ToSchema;
 
 use super::{
@@ -87,14 +87,8 @@ pub(crate) async fn insight(
                     .collect();
                 about = format!("{} training rows that the bundle carries", rows.len());
             }
-            let holdout = state.config().admission.holdouts.iter().find(|holdout| {
-                holdout.rows.schema().name() == model.schema().name()
-                    && !holdout.rows.is_empty()
-                    && model
-                        .columns()
-                        .iter()
-                        .all(|column| !holdout.rows.row(0)[*column].is_nan())
-            });
+            let mut holdouts = state.config().admission.holdouts.iter();
+            let holdout = holdouts.find(|holdout| holdout.is_about(&model));
             let importances =
                 importances(&model, &rows, holdout.map(|holdout| &holdout.rows), SEED);
             let dependence = importances
@@ -158,18 +152,13 @@ pub(crate) struct NearRow {
     distance: f64,
 }
 
-/// The labelled rows nearest to one, by the features of the detector that judged it.
-pub(crate) fn nearest(
+/// The rows of traffic that people have labelled, and what they said of each; the latest so many.
+pub(super) fn labelled(
     state: &AppState,
-    pipeline: &Pipeline,
-    values: &[f64],
-) -> Result<Vec<NearRow>, ApiError> {
-    let Some(detector) = pipeline.detector() else {
-        return Ok(Vec::new());
-    };
-    let schema = pipeline.schema();
+    schema: &'static FeatureSchema,
+) -> Result<(LabelledRows, Vec<NewLabel>), ApiError> {
     let mut rows = LabelledRows::new(schema);
-    let mut sources: Vec<(String, Option<String>)> = Vec::new();
+    let mut kept = Vec::new();
     let filter = LabelFilter {
         state: Some(LabelState::Accepted),
         schema: Some(schema.name().to_owned()),
@@ -180,18 +169,32 @@ pub(crate) fn nearest(
         let decoded = schema_by_name(&said.schema)
             .and_then(|schema| FeatureVector::decode(&said.features, schema).ok());
         if let Some(vector) = decoded {
-            let text = said.attack_type.unwrap_or_else(|| {
-                if said.is_attack {
-                    "attack"
-                } else {
-                    "no attack"
-                }
-                .to_owned()
-            });
-            rows.push(vector.values(), &text);
-            sources.push((said.author, Some(said.verdict.to_string())));
+            let unnamed = if said.is_attack { "attack" } else { "normal" };
+            rows.push(
+                vector.values(),
+                said.attack_type.as_deref().unwrap_or(unnamed),
+            );
+            kept.push(said);
         }
     }
+    Ok((rows, kept))
+}
+
+/// The labelled rows nearest to one, by the features of the detector that judged it.
+pub(crate) fn nearest(
+    state: &AppState,
+    pipeline: &Pipeline,
+    values: &[f64],
+) -> Result<Vec<NearRow>, ApiError> {
+    let Some(detector) = pipeline.detector() else {
+        return Ok(Vec::new());
+    };
+    let schema = pipeline.schema();
+    let (mut rows, said) = labelled(state, schema)?;
+    let mut sources: Vec<(String, Option<String>)> = said
+        .into_iter()
+        .map(|said| (said.author, Some(said.verdict.to_string())))
+        .collect();
     for holdout in &state.config().admission.holdouts {
         if holdout.rows.schema().name() == schema.name() {
             for row in 0..holdout.rows.len() {

@@ -162,6 +162,7 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(models::report))
         .routes(routes!(models::bundle))
         .routes(routes!(models::history))
+        .routes(routes!(models::compare))
         .routes(routes!(insight::insight))
         .routes(routes!(models::activate, models::reactivate))
         .routes(routes!(models::deactivate))

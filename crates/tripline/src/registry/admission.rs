@@ -28,6 +28,15 @@ pub struct HoldOut {
     pub rows: LabelledRows,
 }
 
+impl HoldOut {
+    /// Whether it says something about a model: it has each feature that the model reads.
+    pub(crate) fn is_about(&self, model: &Model) -> bool {
+        let has =
+            |column: &usize| (0..self.rows.len()).any(|row| !self.rows.row(row)[*column].is_nan());
+        self.rows.schema().name() == model.schema().name() && model.columns().iter().all(has)
+    }
+}
+
 /// What becomes of a model that nobody trusted has signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Unsigned {
@@ -429,14 +438,7 @@ fn measure(
 ) -> Result<Vec<Evaluation>, AdmissionError> {
     let mut evaluations = Vec::new();
     for holdout in holdouts {
-        if holdout.rows.schema().name() != model.schema().name() {
-            continue;
-        }
-        // A hold-out that lacks a feature says nothing about models that read it.
-        let has = |column: &usize| {
-            (0..holdout.rows.len()).any(|row| !holdout.rows.row(row)[*column].is_nan())
-        };
-        if !model.columns().iter().all(has) {
+        if !holdout.is_about(model) {
             continue;
         }
         let evaluation = Evaluation::of_model(&holdout.name, model, &holdout.rows)

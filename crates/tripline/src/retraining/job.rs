@@ -200,17 +200,9 @@ fn compare(
     holdouts: &[crate::registry::HoldOut],
     labels: &[LabelledFlow],
 ) -> anyhow::Result<Gate> {
-    let has_features = |rows: &LabelledRows| {
-        rows.schema().name() == champion.0.schema().name()
-            && champion
-                .0
-                .columns()
-                .iter()
-                .all(|column| (0..rows.len()).any(|row| !rows.row(row)[*column].is_nan()))
-    };
     let mut sets: Vec<(String, LabelledRows)> = holdouts
         .iter()
-        .filter(|holdout| has_features(&holdout.rows))
+        .filter(|holdout| holdout.is_about(champion.0))
         .map(|holdout| (holdout.name.clone(), holdout.rows.clone()))
         .collect();
     if !recent.is_empty() {

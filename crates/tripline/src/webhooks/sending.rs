@@ -12,11 +12,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How messages are sent.
 #[derive(Debug, Clone)]
-pub(super) struct Receiver(Arc<WebhookConfig>);
+pub(super) struct Receiver {
+    config: Arc<WebhookConfig>,
+    patience: Duration,
+}
 
 impl Receiver {
     pub(super) fn new(config: WebhookConfig) -> Self {
-        Self(Arc::new(config))
+        Self {
+            config: Arc::new(config),
+            patience: PATIENCE,
+        }
     }
 }
 
@@ -26,14 +32,14 @@ pub(super) async fn send(
     message: &Message,
     now: Timestamp,
 ) -> Result<(), String> {
-    let config = &receiver.0;
+    let Receiver { config, patience } = receiver;
     let url = config
         .targets
         .iter()
         .find(|target| target.as_str() == message.target)
         .ok_or("this address is no receiver any more")?;
     let secret = config.secret.as_ref().ok_or("there is no secret")?;
-    let (client, address) = tokio::time::timeout(PATIENCE, client_for(url, config))
+    let (client, address) = tokio::time::timeout(*patience, client_for(url, config, *patience))
         .await
         .map_err(|_| "the name server does not answer".to_owned())??;
     let id = format!("tripline-{}", message.number);
@@ -49,7 +55,7 @@ pub(super) async fn send(
         .body(message.body.clone())
         .send()
         .await
-        .map_err(|error| explain(&error, address))?;
+        .map_err(|error| explain(&error, address, *patience))?;
     let status = answer.status();
     if status.is_success() {
         Ok(())
@@ -64,7 +70,11 @@ pub(super) async fn send(
 
 /// A client that speaks to one address of the host: the name is resolved here, once, and what is
 /// connected to is what was checked.
-async fn client_for(url: &Url, config: &WebhookConfig) -> Result<(Client, SocketAddr), String> {
+async fn client_for(
+    url: &Url,
+    config: &WebhookConfig,
+    patience: Duration,
+) -> Result<(Client, SocketAddr), String> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(443);
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -89,7 +99,7 @@ async fn client_for(url: &Url, config: &WebhookConfig) -> Result<(Client, Socket
         .redirect(Policy::none())
         .no_proxy()
         .connect_timeout(CONNECT_PATIENCE)
-        .timeout(PATIENCE)
+        .timeout(patience)
         .resolve(bare, address)
         .user_agent(concat!("tripline/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -97,12 +107,48 @@ async fn client_for(url: &Url, config: &WebhookConfig) -> Result<(Client, Socket
     Ok((client, address))
 }
 
-fn explain(error: &reqwest::Error, address: SocketAddr) -> String {
+fn explain(error: &reqwest::Error, address: SocketAddr, patience: Duration) -> String {
     if error.is_timeout() {
-        format!("{address} did not answer in {} s", PATIENCE.as_secs())
+        format!("{address} did not answer in {patience:?}")
     } else if error.is_connect() {
         format!("{address} cannot be connected to")
     } else {
         format!("{address} broke the connection off")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One that takes the connection and never says a word is left, and the message kept.
+    #[tokio::test]
+    async fn a_receiver_that_hangs_is_left_after_a_while() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = format!("http://{}/", listener.local_addr().unwrap());
+        let config = WebhookConfig::new(
+            std::slice::from_ref(&target),
+            Some("0123456789abcdef01234567"),
+            &["127.0.0.0/8".parse().unwrap()],
+        )
+        .unwrap();
+        let receiver = Receiver {
+            patience: Duration::from_millis(50),
+            ..Receiver::new(config)
+        };
+        let message = Message {
+            number: 1,
+            created_at: Timestamp(0),
+            target,
+            event: "model.stage".to_owned(),
+            body: "{}".to_owned(),
+            state: tripline_store::MessageState::Waiting,
+            attempts: 0,
+            next_at: Timestamp(0),
+            last_error: None,
+        };
+        let error = send(&receiver, &message, Timestamp(0)).await.unwrap_err();
+        assert!(error.contains("did not answer in 50ms"), "{error}");
     }
 }

@@ -16,9 +16,11 @@ use tower_http::normalize_path::NormalizePath;
 use tripline::{
     api::{self, AppConfig, AppState},
     clock, model_files,
-    registry::{AdmissionRules, Models},
+    registry::{AdmissionRules, HoldOut, Models},
 };
 use tripline_detect::ModelBundle;
+use tripline_features::synthetic::SyntheticRecords;
+use tripline_lifecycle::LabelledRows;
 use tripline_store::{Backend, SqliteStore};
 use tripline_traffic::{AttackKind, AttackPlan, PcapWriter, Traffic, TrafficPlan};
 
@@ -64,6 +66,27 @@ impl Api {
     /// On a store with the models of a folder.
     pub(crate) fn on(store: Arc<dyn Backend>, models_dir: &Path) -> Self {
         Self::with_rules(store, models_dir, AdmissionRules::default())
+    }
+
+    /// On an empty store in memory with the models that ship and rules for others.
+    pub(crate) fn on_memory(admission: AdmissionRules) -> Self {
+        let store = Arc::new(SqliteStore::open_in_memory().unwrap());
+        Self::with_rules(store, &shipped_models(), admission)
+    }
+
+    /// On an empty store in memory with generated labelled rows to measure models on.
+    pub(crate) fn with_holdouts() -> Self {
+        let mut rows = LabelledRows::new(tripline_features::nsl_kdd());
+        for record in SyntheticRecords::new(99).take(500) {
+            rows.push(record.vector.values(), record.label);
+        }
+        Self::on_memory(AdmissionRules {
+            holdouts: vec![HoldOut {
+                name: "generated".to_owned(),
+                rows,
+            }],
+            ..AdmissionRules::default()
+        })
     }
 
     /// The same with rules for models from outside.

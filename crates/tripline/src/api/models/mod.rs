@@ -2,6 +2,7 @@
 
 mod body;
 mod change;
+mod compare;
 mod info;
 mod upload;
 
@@ -23,6 +24,7 @@ pub(crate) use self::{
         __path_roll_back, __path_stage, activate, change_texts, deactivate, delete, reactivate,
         roll_back, stage,
     },
+    compare::{__path_compare, compare},
     info::{
         __path_profile, __path_storage, __path_supported_formats, profile, storage,
         supported_formats,
