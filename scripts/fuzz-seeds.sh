@@ -137,6 +137,12 @@ seed_netflow() {
     hex "$corpus/seed-file-all" "$v5 $v9 $ipfix"
 }
 
+# Recorded models of other programs; they are a part of the repository.
+seed_models() {
+    find crates/tripline-forest/tests/imports -type f \( -name '*.onnx' -o -name '*.txt' -o -name '*.json' \
+        ! -name '*.answers.json' \) -size -$((max_seed_bytes / 1024 + 1))k -exec cp -u -t "$1" {} +
+}
+
 # seed TARGET CORPUS: puts the inputs to begin with into a corpus.
 seed() {
     case $1 in
@@ -145,5 +151,6 @@ seed() {
         zeek) seed_zeek "$2" ;;
         eve) seed_eve "$2" ;;
         netflow) seed_netflow "$2" ;;
+        models) seed_models "$2" ;;
     esac
 }
