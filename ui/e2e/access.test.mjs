@@ -13,7 +13,7 @@ import {
 describe('access', () => {
   let server;
   let browser;
-  const paths = ['/', '/upload', '/batches', '/verdicts', '/models', '/nowhere'];
+  const paths = ['/', '/upload', '/batches', '/verdicts', '/models', '/labels', '/nowhere'];
 
   before(async () => {
     server = await startServer();
@@ -25,7 +25,9 @@ describe('access', () => {
     await page.goto('/models');
     paths.push(
       await page
-        .getByRole('link', { name: /^Full report/ })
+        .getByRole('table')
+        .first()
+        .getByRole('link')
         .first()
         .getAttribute('href'),
     );
