@@ -2,9 +2,11 @@ import { Route, Switch } from 'wouter';
 import { Shell } from './layout/shell.tsx';
 import { BatchPage } from './pages/batch-page.tsx';
 import { BatchesPage } from './pages/batches-page.tsx';
+import { ComparePage } from './pages/compare-page.tsx';
 import { LabelsPage } from './pages/labels-page.tsx';
 import { ModelPage } from './pages/model-page.tsx';
 import { ModelsPage } from './pages/models-page.tsx';
+import { MonitoringPage } from './pages/monitoring-page.tsx';
 import { NotFoundPage } from './pages/not-found-page.tsx';
 import { OverviewPage } from './pages/overview-page.tsx';
 import { SourcesPage } from './pages/sources-page.tsx';
@@ -24,7 +26,9 @@ export function App() {
         <Route path="/verdicts/:id">{({ id }) => <VerdictPage key={id} id={id} />}</Route>
         <Route path="/sources" component={SourcesPage} />
         <Route path="/labels" component={LabelsPage} />
+        <Route path="/monitoring" component={MonitoringPage} />
         <Route path="/models" component={ModelsPage} />
+        <Route path="/models/compare" component={ComparePage} />
         <Route path="/models/:id">{({ id }) => <ModelPage key={id} id={id} />}</Route>
         <Route component={NotFoundPage} />
       </Switch>

@@ -8,6 +8,7 @@ import {
   number,
   object,
   optional,
+  pairOf,
   string,
   unknown,
 } from './shape.ts';
@@ -171,4 +172,65 @@ export function uploadModel(form: FormData): Promise<Model> {
 
 export function fetchTrainingReport(id: string, signal?: AbortSignal): Promise<TrainingReport> {
   return getJson(`/models/${encodeURIComponent(id)}/report`, trainingReport, signal);
+}
+
+const compared = object({
+  id: identifier,
+  name: optional(string, null),
+  version: string,
+  stage: optional(string, null),
+  evaluation,
+});
+export type ComparedModel = Decoded<typeof compared>;
+
+const answer = object({ class: string, probability: number });
+
+const comparison = object({
+  on: array(object({ name: string, kind: string, rows: number })),
+  data: string,
+  rows: number,
+  a: compared,
+  b: compared,
+  agreement: object({
+    rows: number,
+    agreed: number,
+    only_a_right: number,
+    only_b_right: number,
+    both_wrong_differently: number,
+    p_value: number,
+  }),
+  disagreements: array(object({ row: number, label: string, a: answer, b: answer })),
+});
+export type Comparison = Decoded<typeof comparison>;
+
+export function fetchComparison(
+  a: string,
+  b: string,
+  data: string | null,
+  signal?: AbortSignal,
+): Promise<Comparison> {
+  const query = data === null ? '' : `?${new URLSearchParams({ data }).toString()}`;
+  return getJson(`${pathOf(a)}/compare/${encodeURIComponent(b)}${query}`, comparison, signal);
+}
+
+const insight = object({
+  rows: string,
+  output: string,
+  labelled: optional(string, null),
+  importances: array(
+    object({
+      feature: string,
+      mean_abs_contribution: number,
+      permutation: optional(number, null),
+    }),
+  ),
+  dependence: optional(
+    array(object({ feature: string, points: array(pairOf(unknown, number)) })),
+    [],
+  ),
+});
+export type Insight = Decoded<typeof insight>;
+
+export function fetchInsight(id: string, signal?: AbortSignal): Promise<Insight> {
+  return getJson(`${pathOf(id)}/insight`, insight, signal);
 }

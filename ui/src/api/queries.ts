@@ -1,7 +1,14 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { fetchHealth } from './health.ts';
 import { fetchLabels, type LabelQuery } from './labels.ts';
-import { fetchHistory, fetchModels, fetchTrainingReport } from './models.ts';
+import {
+  fetchComparison,
+  fetchHistory,
+  fetchInsight,
+  fetchModels,
+  fetchTrainingReport,
+} from './models.ts';
+import { fetchDrift, fetchMessages, fetchMonitoring, fetchRetrainings } from './monitoring.ts';
 import { fetchStats, fetchStoredPrediction, fetchTimeline } from './predictions.ts';
 import { fetchSources } from './sources.ts';
 import { fetchBatches, fetchBatchReport, fetchJob, fetchJobs, type Job } from './uploads.ts';
@@ -119,6 +126,46 @@ export const trainingReportQuery = (id: string) =>
     queryFn: ({ signal }) => fetchTrainingReport(id, signal),
     staleTime: Infinity,
   });
+
+export const comparisonQuery = (a: string, b: string, data: string | null) =>
+  queryOptions({
+    queryKey: ['models', 'compare', a, b, data],
+    queryFn: ({ signal }) => fetchComparison(a, b, data, signal),
+    staleTime: SLOW_MILLIS,
+    retry: false,
+  });
+
+export const insightQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['insight', id],
+    queryFn: ({ signal }) => fetchInsight(id, signal),
+    staleTime: Infinity,
+  });
+
+export const monitoringQuery = queryOptions({
+  queryKey: ['monitoring'],
+  queryFn: ({ signal }) => fetchMonitoring(signal),
+  refetchInterval: SLOW_MILLIS,
+});
+
+export const driftQuery = (modelId: string) =>
+  queryOptions({
+    queryKey: ['monitoring', 'drift', modelId],
+    queryFn: ({ signal }) => fetchDrift(modelId, signal),
+    refetchInterval: SLOW_MILLIS,
+  });
+
+export const messagesQuery = queryOptions({
+  queryKey: ['messages'],
+  queryFn: ({ signal }) => fetchMessages(signal),
+  refetchInterval: SLOW_MILLIS,
+});
+
+export const retrainingsQuery = queryOptions({
+  queryKey: ['retrainings'],
+  queryFn: ({ signal }) => fetchRetrainings(signal),
+  refetchInterval: LIVE_MILLIS,
+});
 
 export const sourcesQuery = queryOptions({
   queryKey: ['sources'],

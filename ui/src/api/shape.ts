@@ -55,6 +55,14 @@ export function array<T>(decoder: Decoder<T>): Decoder<T[]> {
   };
 }
 
+/** A list of exactly two. */
+export function pairOf<A, B>(first: Decoder<A>, second: Decoder<B>): Decoder<[A, B]> {
+  return (value, path) => {
+    if (!Array.isArray(value) || value.length !== 2) throw new ShapeError(path, 'pair');
+    return [first(value[0], `${path}[0]`), second(value[1], `${path}[1]`)];
+  };
+}
+
 export function dictionary<T>(decoder: Decoder<T>): Decoder<Record<string, T>> {
   return (value, path) => {
     const entries = Object.entries(fieldsOf(value, path));

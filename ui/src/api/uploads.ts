@@ -60,6 +60,12 @@ export const detectorMetrics = object({
   false_positive_rate: optional(number, null),
   roc_auc: optional(number, null),
   expected_calibration_error: optional(number, null),
+  roc: optional(array(array(number)), []),
+  pr: optional(array(array(number)), []),
+  calibration: optional(
+    array(object({ mean_predicted: number, observed: number, rows: optional(number, 0) })),
+    [],
+  ),
 });
 export type DetectorMetrics = Decoded<typeof detectorMetrics>;
 

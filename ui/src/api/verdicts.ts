@@ -132,6 +132,23 @@ const feature = object({
 });
 export type Feature = Decoded<typeof feature>;
 
+const neighbour = object({
+  label: string,
+  source: string,
+  verdict_id: optional(string, null),
+  distance: number,
+});
+export type Neighbour = Decoded<typeof neighbour>;
+
+const counterfactual = object({
+  changes: array(
+    object({ feature: string, from: featureValue, to: featureValue, distance: number }),
+  ),
+  probability: optional(number, null),
+  is_bounded: optional(boolean, false),
+});
+export type Counterfactual = Decoded<typeof counterfactual>;
+
 const explanation = object({
   verdict,
   features: optional(array(feature), []),
@@ -139,6 +156,8 @@ const explanation = object({
   flow: optional(flow, null),
   timeline: optional(array(moment), []),
   opinions: optional(array(opinion), []),
+  neighbours: optional(array(neighbour), []),
+  counterfactual: optional(counterfactual, null),
 });
 export type Explanation = Decoded<typeof explanation>;
 

@@ -12,6 +12,11 @@ export function modelHref(id: string): string {
   return `/models/${encodeURIComponent(id)}`;
 }
 
+export function compareHref(a: string, b: string, data: string | null = null): string {
+  const query = new URLSearchParams({ a, b, ...(data === null ? {} : { data }) });
+  return `/models/compare?${query.toString()}`;
+}
+
 /** The list of verdicts with a filter; the address is the only place that holds it. */
 export function verdictsHref(filter: VerdictFilter): string {
   const query = new URLSearchParams();

@@ -33,6 +33,11 @@ export const DESTINATIONS: readonly Destination[] = [
     name: 'Models',
     icon: 'M10 3v4m0 0H5v4m5-4h5v4M5 11v0m0 0a2 2 0 1 0 0 4 2 2 0 0 0 0-4Zm10 0a2 2 0 1 0 0 4 2 2 0 0 0 0-4Z',
   },
+  {
+    href: '/monitoring',
+    name: 'Monitoring',
+    icon: 'M2 10h4l2-5 4 10 2-5h4',
+  },
 ];
 
 /** Whether a path belongs to a destination: a verdict belongs to the verdicts. */

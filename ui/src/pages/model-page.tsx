@@ -3,10 +3,11 @@ import { Link } from 'wouter';
 import type { Model } from '../api/models.ts';
 import { modelsQuery, trainingReportQuery } from '../api/queries.ts';
 import { formatBytes, NO_VALUE } from '../format/numbers.ts';
-import { modelHref } from '../layout/addresses.ts';
+import { compareHref, modelHref } from '../layout/addresses.ts';
 import { Page } from '../layout/page.tsx';
 import { Answer, Empty } from '../parts/answer.tsx';
 import { Facts } from '../parts/facts.tsx';
+import { InsightPanel } from '../parts/insight-panel.tsx';
 import { ModelActions } from '../parts/model-actions.tsx';
 import { ModelHistory } from '../parts/model-history.tsx';
 import { ModelReport, typeName } from '../parts/model-report.tsx';
@@ -44,6 +45,7 @@ export function ModelPage({ id }: { id: string }) {
         }
       </Answer>
       <ModelHistory id={id} />
+      {model?.has_bytes === true && <InsightPanel id={id} />}
       {model !== undefined && (
         <Answer of={report} what="the training report">
           {(data) => <ModelReport report={data} />}
@@ -84,7 +86,8 @@ function ModelPanels({ model, all }: { model: Model; all: readonly Model[] }) {
                 <ul key="relatives" className="plain-list">
                   {relatives.map((other) => (
                     <li key={other.id}>
-                      <ModelLink model={other} /> <StageBadge stage={stageOf(other)} />
+                      <ModelLink model={other} /> <StageBadge stage={stageOf(other)} />{' '}
+                      <Link href={compareHref(other.id, model.id)}>Compare</Link>
                     </li>
                   ))}
                 </ul>

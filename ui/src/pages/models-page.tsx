@@ -25,6 +25,11 @@ export function ModelsPage() {
     <Page
       title="Models"
       intro="Every version that was let in, and which of them judge. Open one to see how well it does, and to change what it does."
+      actions={
+        <Link className="button" href="/models/compare">
+          Compare two
+        </Link>
+      }
     >
       <Answer of={models} what="the models">
         {(list) => (

@@ -11,6 +11,7 @@ import { Answer, ErrorBox, Loading } from '../parts/answer.tsx';
 import { Facts } from '../parts/facts.tsx';
 import { FlowPanels } from '../parts/flow-panel.tsx';
 import { LabelPanel } from '../parts/label-panel.tsx';
+import { NearPanels } from '../parts/near-panels.tsx';
 import { Panel } from '../parts/panel.tsx';
 import { Scroller } from '../parts/scroller.tsx';
 import { SeverityBadge } from '../parts/severity-badge.tsx';
@@ -40,6 +41,7 @@ export function VerdictPage({ id }: { id: string }) {
           {data.stages.map((stage) => (
             <StagePanel key={`${stage.stage} ${stage.class ?? ''}`} stage={stage} />
           ))}
+          <NearPanels explanation={data} />
           <FeaturePanel features={data.features} />
         </>
       )}

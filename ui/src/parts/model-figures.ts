@@ -1,4 +1,4 @@
-import type { TrainingReport } from '../api/models.ts';
+import type { Evaluation, TrainingReport } from '../api/models.ts';
 import type { ClassifierMetrics } from '../api/uploads.ts';
 import { accuracyOf, macroMean } from '../charts/confusion-metrics.ts';
 import { formatMetric, formatShare } from '../format/numbers.ts';
@@ -37,15 +37,20 @@ function ofClassifier(metrics: ClassifierMetrics): StatProps[] {
   ];
 }
 
+/** The headline figures of one evaluation. */
+export function statsOf(evaluation: Evaluation): StatProps[] {
+  return [
+    ...(evaluation.detector === null ? [] : ofDetector(evaluation.detector)),
+    ...(evaluation.classifier === null ? [] : ofClassifier(evaluation.classifier)),
+  ];
+}
+
 /** The figures of every set the model was measured on: sealed test sets first. */
 export function figuresOf(report: TrainingReport): Figures[] {
   const { training, cross_validation: crossValidation, test } = report;
   const result: Figures[] = [];
   for (const evaluation of [...test, ...(crossValidation === null ? [] : [crossValidation])]) {
-    const stats = [
-      ...(evaluation.detector === null ? [] : ofDetector(evaluation.detector)),
-      ...(evaluation.classifier === null ? [] : ofClassifier(evaluation.classifier)),
-    ];
+    const stats = statsOf(evaluation);
     if (stats.length > 0) result.push({ name: evaluation.name, stats });
   }
   if (training !== null) {

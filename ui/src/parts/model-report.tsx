@@ -1,7 +1,6 @@
 import { Fragment } from 'react';
 import type { TrainingReport } from '../api/models.ts';
 import { ConfusionTable } from '../charts/confusion-table.tsx';
-import { CurveChart } from '../charts/curve-chart.tsx';
 import { ShareBar } from '../charts/share-bar.tsx';
 import {
   formatCount,
@@ -16,6 +15,7 @@ import { Facts } from './facts.tsx';
 import { FoundByLabel } from './found-by-label.tsx';
 import { faceOf, figuresOf } from './model-figures.ts';
 import { Panel } from './panel.tsx';
+import { QualityCurves } from './quality-curves.tsx';
 import { Stats } from './stat.tsx';
 
 const MAX_IMPORTANCES = 20;
@@ -119,50 +119,13 @@ function makingFacts(report: TrainingReport): (readonly [string, string])[] {
 }
 
 function Curves({ report }: { report: TrainingReport }) {
-  const roc = pairs(report.roc);
-  const recallPrecision = pairs(report.pr);
-  const calibration = report.calibration.map((bin) => [bin.mean_predicted, bin.observed] as const);
-  if (roc.length + recallPrecision.length + calibration.length === 0) return null;
+  const { roc, pr, calibration } = report;
+  if (roc.length + pr.length + calibration.length === 0) return null;
   return (
     <Panel title="Curves">
-      <div className="curves">
-        {roc.length > 0 && (
-          <CurveChart
-            title="ROC curve"
-            xLabel="false positive rate"
-            yLabel="true positive rate"
-            points={roc}
-            diagonal
-            dots={false}
-          />
-        )}
-        {recallPrecision.length > 0 && (
-          <CurveChart
-            title="Precision and recall"
-            xLabel="recall"
-            yLabel="precision"
-            points={recallPrecision}
-            diagonal={false}
-            dots={false}
-          />
-        )}
-        {calibration.length > 0 && (
-          <CurveChart
-            title="Calibration"
-            xLabel="predicted probability"
-            yLabel="observed share"
-            points={calibration}
-            diagonal
-            dots
-          />
-        )}
-      </div>
+      <QualityCurves of={report} />
     </Panel>
   );
-}
-
-function pairs(points: readonly (readonly number[])[]): (readonly [number, number])[] {
-  return points.flatMap(([x, y]) => (x === undefined || y === undefined ? [] : [[x, y] as const]));
 }
 
 function Importances({ report }: { report: TrainingReport }) {

@@ -16,13 +16,21 @@ export function ModelUpload() {
   const [name, setName] = useName();
   const [kind, setKind] = useState('threat_detector');
   const [description, setDescription] = useState('');
+  const [modelName, setModelName] = useState('');
+  const [threshold, setThreshold] = useState('');
+  const [profile, setProfile] = useState('');
   const [file, setFile] = useState<File | null>(null);
+  const [signature, setSignature] = useState<File | null>(null);
   const upload = useMutation({
-    mutationFn: (chosen: File) => {
+    mutationFn: async (chosen: File) => {
       const form = new FormData();
       form.append('model_type', kind);
       if (name !== '') form.append('uploaded_by', name);
       if (description !== '') form.append('description', description);
+      if (modelName !== '') form.append('name', modelName);
+      if (threshold !== '') form.append('threshold', threshold);
+      if (profile !== '') form.append('profile_config', profile);
+      if (signature !== null) form.append('signature', await signature.text());
       form.append('file', chosen, chosen.name);
       return uploadModel(form);
     },
@@ -69,7 +77,36 @@ export function ModelUpload() {
           </Field>
           <TextField label="Your name" value={name} onChange={setName} />
           <TextField label="Description" value={description} onChange={setDescription} />
+          <Field label="Signature" hint="The .minisig file, where there is one.">
+            {(id) => (
+              <input
+                id={id}
+                type="file"
+                onChange={(event) => {
+                  setSignature(event.target.files?.[0] ?? null);
+                }}
+              />
+            )}
+          </Field>
         </div>
+        <details className="table-toggle">
+          <summary>For a file of another program (ONNX, XGBoost, LightGBM)</summary>
+          <div className="fields">
+            <TextField label="Name" value={modelName} onChange={setModelName} />
+            <TextField
+              label="Threshold"
+              hint="A detector's decision line, 0 to 1; one half when empty."
+              value={threshold}
+              onChange={setThreshold}
+            />
+            <TextField
+              label="Columns and classes"
+              hint='{"expected_features": […], "class_labels": […]}, in the order of the file'
+              value={profile}
+              onChange={setProfile}
+            />
+          </div>
+        </details>
         <button
           type="submit"
           className="button primary"
