@@ -24,12 +24,7 @@ describe('access', () => {
     paths.push(await page.locator('.verdict-table .row-link').first().getAttribute('href'));
     await page.goto('/models');
     paths.push(
-      await page
-        .getByRole('table')
-        .first()
-        .getByRole('link')
-        .first()
-        .getAttribute('href'),
+      await page.getByRole('table').first().getByRole('link').first().getAttribute('href'),
     );
     await close();
   });
