@@ -13,7 +13,17 @@ import {
 describe('access', () => {
   let server;
   let browser;
-  const paths = ['/', '/upload', '/batches', '/verdicts', '/models', '/labels', '/nowhere'];
+  const paths = [
+    '/',
+    '/upload',
+    '/batches',
+    '/verdicts',
+    '/models',
+    '/models/compare',
+    '/labels',
+    '/monitoring',
+    '/nowhere',
+  ];
 
   before(async () => {
     server = await startServer();
