@@ -72,6 +72,7 @@ const watched = object({
   model_id: string,
   name: string,
   version: string,
+  role: optional(string, 'detector'),
   stage: string,
   window_rows: optional(number, 0),
   last_row_at: optional(string, null),

@@ -147,7 +147,8 @@ function QualityRow({ model, with: measured }: { model: WatchedModel; with: Meas
   );
 }
 
-function Estimated({ model: { estimate, window_rows: rows } }: { model: WatchedModel }) {
+function Estimated({ model: { role, estimate, window_rows: rows } }: { model: WatchedModel }) {
+  if (role !== 'detector') return <>{NO_VALUE}</>;
   if (estimate === null) {
     return <span className="muted">{plural(rows, 'row')} in the first window</span>;
   }

@@ -74,6 +74,11 @@ pub enum Estimated {
 }
 
 impl Estimate {
+    /// Whether no row was taken.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     /// Takes a row's calibrated probability and decision.
     pub fn observe(&mut self, probability: f64, is_threat: bool) {
         if probability.is_nan() {

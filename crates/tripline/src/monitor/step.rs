@@ -531,13 +531,17 @@ fn close_window(
         at,
         value,
     };
-    let records = vec![
-        record(DRIFT, serde_json::to_string(&report).unwrap_or_default()),
-        record(
+    let mut records = vec![record(
+        DRIFT,
+        serde_json::to_string(&report).unwrap_or_default(),
+    )];
+    // Only a detector's probabilities say how often it is right about threats.
+    if !watch.estimate.is_empty() {
+        records.push(record(
             ESTIMATE,
             serde_json::to_string(&estimated).unwrap_or_default(),
-        ),
-    ];
+        ));
+    }
     watch.window = tripline_lifecycle::drift::Window::new(baseline);
     watch.estimate = tripline_lifecycle::performance::Estimate::default();
     records

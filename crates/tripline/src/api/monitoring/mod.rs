@@ -53,6 +53,8 @@ pub(crate) struct WatchedModel {
     name: String,
     /// Its version.
     version: String,
+    /// `detector`, `classifier` or `namer`.
+    role: String,
     /// Its stage.
     #[schema(value_type = String)]
     stage: &'static str,
@@ -115,6 +117,7 @@ pub(crate) async fn overview(State(state): State<AppState>) -> Result<Json<Overv
                     model_id: id.clone(),
                     name: version.model.name.clone(),
                     version: version.model.version.clone(),
+                    role: version.model.role.clone(),
                     stage: version.stage.name(),
                     window_rows: watch.window.rows(),
                     last_row_at: (watch.last_micros > i64::MIN)
