@@ -11,6 +11,7 @@ mod message;
 mod model;
 mod step;
 
+pub(crate) use self::limits::check_lease;
 pub use self::{
     label::{Label, LabelFilter, LabelId, LabelPage, LabelState, NewLabel},
     message::{Message, MessageState},
@@ -86,6 +87,11 @@ pub trait Registry: Send + Sync + std::fmt::Debug {
 
     /// Takes or renews a lease: true when `holder` has it until `until`. Another holder's lease is
     /// only taken when it ended before `now`.
+    ///
+    /// Whoever asks for one name asks for the same length of time. A lease that lasts longer than
+    /// the one asked for was taken before the clock was set back; it is shortened to the time asked
+    /// for and stays with its holder, so that a holder that is gone keeps others waiting for the
+    /// length of one lease and no longer.
     fn take_lease(
         &self,
         name: &str,

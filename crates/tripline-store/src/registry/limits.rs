@@ -13,11 +13,15 @@ const MAX_TAG_BYTES: usize = 64;
 const MAX_NOTE_BYTES: usize = 4 << 10;
 const MAX_REASON_BYTES: usize = 4 << 10;
 const MAX_FEATURES_BYTES: usize = 64 << 10;
+/// Longest trusted comment that minisign reads.
+const MAX_COMMENT_BYTES: usize = 8 << 10;
+/// SHA-256 in hexadecimal.
+const DIGEST_DIGITS: usize = 64;
 
 impl Step<'_> {
     /// Whether everything in it is small enough to be kept.
     pub(crate) fn check(&self) -> Result<()> {
-        at_most("actor", self.actor, MAX_NAME_BYTES, "at most 512 bytes")?;
+        name("actor", self.actor)?;
         self.writes.iter().try_for_each(Write::check)
     }
 }
@@ -54,17 +58,12 @@ impl Write<'_> {
             }
             Self::AddLabel(label) => check_label(label),
             Self::Task { key, value, .. } => {
-                at_most("task", key, MAX_NAME_BYTES, "at most 512 bytes")?;
+                name("task", key)?;
                 document("state of a task", value.unwrap_or_default())
             }
             Self::Record(record) => {
-                at_most("kind", &record.kind, MAX_NAME_BYTES, "at most 512 bytes")?;
-                at_most(
-                    "subject",
-                    &record.subject,
-                    MAX_NAME_BYTES,
-                    "at most 512 bytes",
-                )?;
+                name("kind", &record.kind)?;
+                name("subject", &record.subject)?;
                 document("record", &record.value)
             }
             Self::Send {
@@ -73,7 +72,7 @@ impl Write<'_> {
                 body,
             } => {
                 at_most("target", target, 4096, "at most 4096 bytes")?;
-                at_most("event", event, MAX_NAME_BYTES, "at most 512 bytes")?;
+                name("event", event)?;
                 document("message", body)
             }
             Self::Tried { error, .. } => at_most(
@@ -103,10 +102,8 @@ fn check_model(model: &NewModel) -> Result<()> {
         ("slot", &model.slot),
         ("file format", &model.file_format),
     ] {
-        if text.is_empty() {
-            return Err(StoreError::invalid(what, "empty", "some text"));
-        }
-        at_most(what, text, MAX_NAME_BYTES, "at most 512 bytes")?;
+        not_empty(what, text)?;
+        name(what, text)?;
     }
     at_most(
         "file name",
@@ -114,6 +111,22 @@ fn check_model(model: &NewModel) -> Result<()> {
         1024,
         "at most 1024 bytes",
     )?;
+    if let Some(digest) = &model.source_digest {
+        check_digest(digest)?;
+    }
+    name(
+        "name of who uploaded",
+        model.uploaded_by.as_deref().unwrap_or_default(),
+    )?;
+    if let Some(signature) = &model.signature {
+        name("key of the signature", &signature.key_id)?;
+        at_most(
+            "comment of the signature",
+            &signature.comment,
+            MAX_COMMENT_BYTES,
+            "at most 8 KiB",
+        )?;
+    }
     document("manifest", &model.manifest)?;
     document("checks", &model.checks)?;
     check_texts(&model.texts)
@@ -148,18 +161,30 @@ fn check_texts(texts: &ModelTexts) -> Result<()> {
 }
 
 fn check_label(label: &NewLabel) -> Result<()> {
-    if label.author.is_empty() {
-        return Err(StoreError::invalid("author", "empty", "a name"));
-    }
-    at_most("author", &label.author, MAX_NAME_BYTES, "at most 512 bytes")?;
+    not_empty("author", &label.author)?;
+    name("author", &label.author)?;
     at_most("note", &label.note, MAX_NOTE_BYTES, "at most 4 KiB")?;
-    at_most(
+    name(
         "attack type",
         label.attack_type.as_deref().unwrap_or_default(),
-        MAX_NAME_BYTES,
-        "at most 512 bytes",
+    )?;
+    name("schema", &label.schema)?;
+    name(
+        "class of the verdict",
+        label.called_class.as_deref().unwrap_or_default(),
     )?;
     reason_of(&label.state_reason)?;
+    // A database may take what is no number for nothing at all.
+    if let Some(probability) = label
+        .probability
+        .filter(|probability| !(0.0..=1.0).contains(probability))
+    {
+        return Err(StoreError::invalid(
+            "probability of the verdict",
+            probability,
+            "from 0 to 1",
+        ));
+    }
     if label.features.len() > MAX_FEATURES_BYTES {
         return Err(StoreError::invalid(
             "size of features",
@@ -168,6 +193,41 @@ fn check_label(label: &NewLabel) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether a lease can be kept under these names.
+pub(crate) fn check_lease(lease: &str, holder: &str) -> Result<()> {
+    for (what, text) in [("name of a lease", lease), ("holder of a lease", holder)] {
+        not_empty(what, text)?;
+        name(what, text)?;
+    }
+    Ok(())
+}
+
+fn check_digest(digest: &str) -> Result<()> {
+    let found = if digest.len() != DIGEST_DIGITS {
+        format!("{} bytes long", digest.len())
+    } else if !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        "not hexadecimal".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::invalid(
+        "digest of the source",
+        found,
+        "64 hexadecimal digits",
+    ))
+}
+
+fn not_empty(what: &'static str, text: &str) -> Result<()> {
+    if text.is_empty() {
+        return Err(StoreError::invalid(what, "empty", "some text"));
+    }
+    Ok(())
+}
+
+fn name(what: &'static str, text: &str) -> Result<()> {
+    at_most(what, text, MAX_NAME_BYTES, "at most 512 bytes")
 }
 
 fn reason_of(reason: &str) -> Result<()> {

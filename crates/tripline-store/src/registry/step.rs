@@ -18,7 +18,8 @@ pub struct Step<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write<'a> {
     /// Adds a version with its bytes, and an `added` event. A version that is there already is a
-    /// conflict, unless it was deleted: then it comes back.
+    /// conflict, unless it was deleted: then it comes back, with its history. One that begins as
+    /// [`ModelStage::Active`] needs a free place, as with [`Write::Stage`].
     AddModel {
         /// What is known of it.
         model: &'a NewModel,
@@ -57,12 +58,13 @@ pub enum Write<'a> {
     DeleteModel {
         /// The version.
         model: ModelId,
-        /// Whether its bytes may stay; otherwise they go, unless another version has the same.
+        /// Whether its bytes may stay; otherwise they go, unless another version that is not
+        /// deleted has the same.
         keep_bytes: bool,
         /// Why, for people.
         reason: &'a str,
     },
-    /// Adds a label.
+    /// Adds a label, also on a verdict that is not stored any more.
     AddLabel(&'a NewLabel),
     /// Changes whether a label counts. `by` the actor of the step. An unknown label is a conflict.
     ReviewLabel {
@@ -93,7 +95,8 @@ pub enum Write<'a> {
         /// The body, as JSON.
         body: &'a str,
     },
-    /// Tells what became of a try to send a message. An unknown message is a conflict.
+    /// Tells what became of a try to send a message. A message that is unknown, or was sent or given
+    /// up before, is a conflict: of two who try at the same time, the slower one changes nothing.
     Tried {
         /// The message's number.
         message: u64,

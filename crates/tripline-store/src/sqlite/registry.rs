@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{SqliteStore, failure};
 use crate::{
     Committed, LabelFilter, LabelPage, Message, Model, ModelEvent, ModelFilter, ModelId, Record,
-    Registry, Result, Step, Task, Timestamp,
+    Registry, Result, Step, Task, Timestamp, registry::check_lease,
 };
 
 impl Registry for SqliteStore {
@@ -102,17 +102,8 @@ impl Registry for SqliteStore {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool> {
-        self.write(|writer| {
-            let changed = writer
-                .connection
-                .prepare_cached(
-                    "INSERT INTO leases (name, holder, until) VALUES (?1, ?2, ?3) \
-                     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, \
-                     until = excluded.until WHERE holder = excluded.holder OR until < ?4",
-                )?
-                .execute((name, holder, until.0, now.0))?;
-            Ok(changed > 0)
-        })
+        check_lease(name, holder)?;
+        self.write(|writer| tasks::take_lease(&writer.connection, name, holder, now, until))
     }
 
     fn release_lease(&self, name: &str, holder: &str) -> Result<()> {

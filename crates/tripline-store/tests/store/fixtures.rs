@@ -1,3 +1,5 @@
+pub(crate) mod registry;
+
 use tripline_store::{
     AttackPart, BatchEnd, BatchId, BatchStatus, ModelRef, NamedPart, NewBatch, NewStream,
     NewVerdict, Page, Progress, Provenance, Source, Stage, Store, StoredVerdict, Stream,

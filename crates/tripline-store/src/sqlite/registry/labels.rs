@@ -1,9 +1,9 @@
-use rusqlite::{Connection, Row, ToSql};
+use rusqlite::{Connection, Row, ToSql, Transaction, params};
 
 use super::{limit_of, unknown_name};
 use crate::{
-    Label, LabelFilter, LabelId, LabelPage, LabelState, ModelId, NewLabel, Timestamp, VerdictId,
-    sqlite::failure::Result,
+    Label, LabelFilter, LabelId, LabelPage, LabelState, ModelId, NewLabel, Step, Timestamp,
+    VerdictId, registry::conflict, sqlite::failure::Result,
 };
 
 const COLUMNS: &str = "id, verdict, is_attack, attack_type, author, note, state, state_reason, \
@@ -108,4 +108,70 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Label, String)> {
         reviewed: reviewed_at.map(Timestamp).zip(reviewed_by),
     };
     Ok((label, row.get(6)?))
+}
+
+pub(super) fn add(
+    transaction: &Transaction<'_>,
+    step: &Step<'_>,
+    label: &NewLabel,
+) -> Result<LabelId> {
+    // The author's earlier word on the same flow goes.
+    transaction
+        .prepare_cached("DELETE FROM labels WHERE verdict = ?1 AND author = ?2")?
+        .execute((label.verdict.as_bytes(), &label.author))?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO labels (verdict, is_attack, attack_type, author, note, state, \
+             state_reason, schema_name, features, detector, classifier, probability, \
+             called_threat, called_class, created_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            label.verdict.as_bytes(),
+            label.is_attack,
+            label.attack_type,
+            label.author,
+            label.note,
+            label.state.name(),
+            label.state_reason,
+            label.schema,
+            label.features,
+            label.detector.map(|id| *id.as_bytes()),
+            label.classifier.map(|id| *id.as_bytes()),
+            label.probability,
+            label.called_threat,
+            label.called_class,
+            step.at.0,
+        ])?;
+    Ok(LabelId(transaction.last_insert_rowid().cast_unsigned()))
+}
+
+pub(super) fn review(
+    transaction: &Transaction<'_>,
+    step: &Step<'_>,
+    label: LabelId,
+    state: LabelState,
+    reason: &str,
+) -> Result<()> {
+    let changed = transaction
+        .prepare_cached(
+            "UPDATE labels SET state = ?2, state_reason = ?3, reviewed_at = ?4, reviewed_by = ?5 \
+             WHERE id = ?1",
+        )?
+        .execute((
+            i64::try_from(label.0).unwrap_or(i64::MAX),
+            state.name(),
+            reason,
+            step.at.0,
+            step.actor,
+        ))?;
+    if changed == 0 {
+        return Err(conflict(
+            format!("label {}", label.0),
+            "not known",
+            "one that is kept",
+        )
+        .into());
+    }
+    Ok(())
 }

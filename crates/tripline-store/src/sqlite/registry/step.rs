@@ -2,12 +2,13 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use sha2::{Digest, Sha256};
 
 use super::{
-    epoch,
+    epoch, labels,
     models::{get, join_tags},
+    tasks,
 };
 use crate::{
-    Committed, LabelId, LabelState, Model, ModelId, ModelStage, ModelTexts, NewLabel, NewModel,
-    Step, StoreError, Write, registry::conflict, sqlite::failure::Result,
+    Committed, Model, ModelId, ModelStage, ModelTexts, NewModel, Step, Write, registry::conflict,
+    sqlite::failure::Result,
 };
 
 pub(super) fn commit(connection: &mut Connection, step: &Step<'_>) -> Result<Committed> {
@@ -93,19 +94,21 @@ fn apply(
             )
         }
         Write::AddLabel(label) => {
-            committed.labels.push(add_label(transaction, step, label)?);
+            committed
+                .labels
+                .push(labels::add(transaction, step, label)?);
             Ok(())
         }
         Write::ReviewLabel {
             label,
             state,
             reason,
-        } => review(transaction, step, *label, *state, reason),
+        } => labels::review(transaction, step, *label, *state, reason),
         Write::Task {
             key,
             value,
             expected,
-        } => keep_task(transaction, step, key, *value, *expected),
+        } => tasks::keep(transaction, step, key, *value, *expected),
         Write::Record(record) => {
             transaction
                 .prepare_cached(
@@ -133,23 +136,7 @@ fn apply(
             state,
             next_at,
             error,
-        } => {
-            let changed = transaction
-                .prepare_cached(
-                    "UPDATE messages SET state = ?2, attempts = attempts + 1, next_at = ?3, \
-                     last_error = ?4 WHERE number = ?1",
-                )?
-                .execute((message.cast_signed(), state.name(), next_at.0, error))?;
-            if changed == 0 {
-                return Err(conflict(
-                    format!("message {message}"),
-                    "not known",
-                    "one that is kept",
-                )
-                .into());
-            }
-            Ok(())
-        }
+        } => tasks::tried(transaction, *message, *state, *next_at, *error),
     }
 }
 
@@ -191,20 +178,20 @@ fn add_model(
     bytes: &[u8],
     report: Option<&str>,
 ) -> Result<()> {
-    let what = || format!("{} {}", model.name, model.version);
-    match get(transaction, model.id)? {
-        Some(known) if known.deleted_at.is_none() => {
-            return Err(conflict(what(), "there already", "a new version").into());
-        }
-        _ => {}
+    let deleted = get(transaction, model.id)?;
+    if deleted.as_ref().is_some_and(|old| old.deleted_at.is_none()) {
+        let what = format!("{} {}", model.name, model.version);
+        return Err(conflict(what, "there already", "a new version").into());
     }
     if model.stage == ModelStage::Active {
         no_rival(transaction, model.id, &model.slot, &model.name)?;
     }
     let digest = Sha256::digest(bytes);
+    // What is there is the same, unless somebody has altered it: then this is the original.
     transaction
         .prepare_cached(
-            "INSERT INTO model_blobs (digest, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO model_blobs (digest, bytes) VALUES (?, ?) ON CONFLICT (digest) \
+             DO UPDATE SET bytes = excluded.bytes WHERE bytes != excluded.bytes",
         )?
         .execute((digest.as_slice(), bytes))?;
     let signature = model.signature.as_ref();
@@ -242,6 +229,14 @@ fn add_model(
             step.at.0,
         ],
     )?;
+    if let Some(old) = deleted {
+        // It comes back with other bytes, and nobody will ask for those it had.
+        transaction.execute(
+            "DELETE FROM model_blobs WHERE digest = unhex(?1) \
+             AND NOT EXISTS (SELECT 1 FROM models WHERE models.digest = model_blobs.digest)",
+            [old.digest],
+        )?;
+    }
     transaction.execute(
         "DELETE FROM model_reports WHERE model = ?1",
         [model.id.as_bytes()],
@@ -333,101 +328,5 @@ fn delete_model(
             )?
             .execute([id.as_bytes()])?;
     }
-    Ok(())
-}
-
-fn add_label(transaction: &Transaction<'_>, step: &Step<'_>, label: &NewLabel) -> Result<LabelId> {
-    // The author's earlier word on the same flow goes.
-    transaction
-        .prepare_cached("DELETE FROM labels WHERE verdict = ?1 AND author = ?2")?
-        .execute((label.verdict.as_bytes(), &label.author))?;
-    transaction
-        .prepare_cached(
-            "INSERT INTO labels (verdict, is_attack, attack_type, author, note, state, \
-             state_reason, schema_name, features, detector, classifier, probability, \
-             called_threat, called_class, created_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            label.verdict.as_bytes(),
-            label.is_attack,
-            label.attack_type,
-            label.author,
-            label.note,
-            label.state.name(),
-            label.state_reason,
-            label.schema,
-            label.features,
-            label.detector.map(|id| *id.as_bytes()),
-            label.classifier.map(|id| *id.as_bytes()),
-            label.probability,
-            label.called_threat,
-            label.called_class,
-            step.at.0,
-        ])?;
-    Ok(LabelId(transaction.last_insert_rowid().cast_unsigned()))
-}
-
-fn review(
-    transaction: &Transaction<'_>,
-    step: &Step<'_>,
-    label: LabelId,
-    state: LabelState,
-    reason: &str,
-) -> Result<()> {
-    let changed = transaction
-        .prepare_cached(
-            "UPDATE labels SET state = ?2, state_reason = ?3, reviewed_at = ?4, reviewed_by = ?5 \
-             WHERE id = ?1",
-        )?
-        .execute((
-            i64::try_from(label.0).unwrap_or(i64::MAX),
-            state.name(),
-            reason,
-            step.at.0,
-            step.actor,
-        ))?;
-    if changed == 0 {
-        return Err(conflict(
-            format!("label {}", label.0),
-            "not known",
-            "one that is kept",
-        )
-        .into());
-    }
-    Ok(())
-}
-
-fn keep_task(
-    transaction: &Transaction<'_>,
-    step: &Step<'_>,
-    key: &str,
-    value: Option<&str>,
-    expected: Option<u64>,
-) -> Result<()> {
-    let found: Option<(bool, i64)> = transaction
-        .prepare_cached("SELECT value IS NOT NULL, revision FROM tasks WHERE key = ?1")?
-        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let revision = found
-        .filter(|(has_value, _)| *has_value)
-        .map(|(_, revision)| revision.cast_unsigned());
-    if revision != expected {
-        let shown = |revision: Option<u64>| {
-            revision.map_or_else(|| "none".to_owned(), |revision| revision.to_string())
-        };
-        let error: StoreError = conflict(
-            format!("the revision of task '{key}'"),
-            &shown(revision),
-            &shown(expected),
-        );
-        return Err(error.into());
-    }
-    let next = found.map_or(0, |(_, revision)| revision) + 1;
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO tasks (key, value, revision, updated_at) VALUES (?, ?, ?, ?)",
-        )?
-        .execute((key, value, next, step.at.0))?;
     Ok(())
 }

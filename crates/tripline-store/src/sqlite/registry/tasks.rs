@@ -1,7 +1,10 @@
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 use super::{limit_of, unknown_name};
-use crate::{Message, MessageState, Record, Task, Timestamp, sqlite::failure::Result};
+use crate::{
+    Message, MessageState, Record, Step, Task, Timestamp, registry::conflict,
+    sqlite::failure::Result,
+};
 
 pub(super) fn get(connection: &Connection, key: &str) -> Result<Option<Task>> {
     Ok(connection
@@ -16,6 +19,40 @@ pub(super) fn get(connection: &Connection, key: &str) -> Result<Option<Task>> {
             })
         })
         .optional()?)
+}
+
+pub(super) fn keep(
+    transaction: &Transaction<'_>,
+    step: &Step<'_>,
+    key: &str,
+    value: Option<&str>,
+    expected: Option<u64>,
+) -> Result<()> {
+    let found: Option<(bool, i64)> = transaction
+        .prepare_cached("SELECT value IS NOT NULL, revision FROM tasks WHERE key = ?1")?
+        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let revision = found
+        .filter(|(has_value, _)| *has_value)
+        .map(|(_, revision)| revision.cast_unsigned());
+    if revision != expected {
+        let shown = |revision: Option<u64>| {
+            revision.map_or_else(|| "none".to_owned(), |revision| revision.to_string())
+        };
+        let error = conflict(
+            format!("the revision of task '{key}'"),
+            &shown(revision),
+            &shown(expected),
+        );
+        return Err(error.into());
+    }
+    let next = found.map_or(0, |(_, revision)| revision) + 1;
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO tasks (key, value, revision, updated_at) VALUES (?, ?, ?, ?)",
+        )?
+        .execute((key, value, next, step.at.0))?;
+    Ok(())
 }
 
 pub(super) fn records(
@@ -49,6 +86,27 @@ pub(super) fn records(
     Ok(records)
 }
 
+/// Also shortens the lease of another holder that lasts longer than the one asked for.
+pub(super) fn take_lease(
+    connection: &Connection,
+    name: &str,
+    holder: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<bool> {
+    let held: Option<bool> = connection
+        .prepare_cached(
+            "INSERT INTO leases (name, holder, until) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (name) DO UPDATE SET until = excluded.until, \
+             holder = CASE WHEN until < ?4 THEN excluded.holder ELSE holder END \
+             WHERE holder = excluded.holder OR until < ?4 OR until > excluded.until \
+             RETURNING holder = ?2",
+        )?
+        .query_row((name, holder, until.0, now.0), |row| row.get(0))
+        .optional()?;
+    Ok(held.unwrap_or_default())
+}
+
 const MESSAGE: &str =
     "number, target, event, body, created_at, state, attempts, next_at, last_error";
 
@@ -71,6 +129,32 @@ pub(super) fn recent_messages(connection: &Connection, limit: usize) -> Result<V
     ))?;
     let rows = statement.query_map([limit_of(limit)], message)?;
     rows.map(|row| with_state(row?)).collect()
+}
+
+/// Only a message that is waiting was tried.
+pub(super) fn tried(
+    transaction: &Transaction<'_>,
+    number: u64,
+    state: MessageState,
+    next_at: Timestamp,
+    error: Option<&str>,
+) -> Result<()> {
+    let found: Option<String> = transaction
+        .prepare_cached("SELECT state FROM messages WHERE number = ?1")?
+        .query_row([number.cast_signed()], |row| row.get(0))
+        .optional()?;
+    let found = found.as_deref().unwrap_or("not known");
+    let waiting = MessageState::Waiting.name();
+    if found != waiting {
+        return Err(conflict(format!("message {number}"), found, waiting).into());
+    }
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET state = ?2, attempts = attempts + 1, next_at = ?3, \
+             last_error = ?4 WHERE number = ?1",
+        )?
+        .execute((number.cast_signed(), state.name(), next_at.0, error))?;
+    Ok(())
 }
 
 fn message(row: &Row<'_>) -> rusqlite::Result<(Message, String)> {
