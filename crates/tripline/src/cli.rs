@@ -1,12 +1,17 @@
 //! What can be typed.
 
 mod generate;
+mod server;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use generate::{AttackText, GenerateArgs, HostileText, Preset};
+pub use server::{
+    AskerArgs, CompareArgs, LabelArgs, LabelsCommand, ModelsCommand, RetrainCommand, RoleArg,
+    ServerArg, UploadArgs,
+};
 
 /// Watches network traffic and says, for every flow: is it a threat, which attack, how sure, why.
 #[derive(Debug, Parser)]
@@ -49,9 +54,46 @@ pub enum Command {
         /// The folder.
         folder: PathBuf,
     },
-    /// List, show and check model bundles.
+    /// The models of a running server: upload, activate, roll back, history.
+    Models {
+        /// What to do.
+        #[command(subcommand)]
+        command: ModelsCommand,
+        /// Where.
+        #[command(flatten)]
+        server: ServerArg,
+    },
+    /// What people say about flows, on a running server.
+    Labels {
+        /// What to do.
+        #[command(subcommand)]
+        command: LabelsCommand,
+        /// Where.
+        #[command(flatten)]
+        server: ServerArg,
+    },
+    /// How far traffic is from what the models of a running server were trained on.
+    Drift {
+        /// Only this model: identifier, version or name.
+        model: Option<String>,
+        /// Where.
+        #[command(flatten)]
+        server: ServerArg,
+    },
+    /// Train the models of a running server anew.
+    Retrain {
+        /// What to do.
+        #[command(subcommand)]
+        command: RetrainCommand,
+        /// Where.
+        #[command(flatten)]
+        server: ServerArg,
+    },
+    /// Compare two models on the same labelled rows.
+    Compare(CompareArgs),
+    /// List, show and check model bundles, which are files.
     #[command(subcommand)]
-    Models(ModelsCommand),
+    Bundle(BundleCommand),
     /// Show the whole thing on demo traffic: serve, and upload records.
     Demo(DemoArgs),
     /// Measure this machine and write the result as a Markdown table.
@@ -476,7 +518,7 @@ pub struct TrainArgs {
 
 /// Commands on model bundles.
 #[derive(Debug, Subcommand)]
-pub enum ModelsCommand {
+pub enum BundleCommand {
     /// List the bundles of a folder.
     List {
         /// Print JSON.

@@ -4,18 +4,20 @@
 //! 4 no model fits.
 
 mod bench;
+mod bundle;
 mod capture;
 mod client;
 mod collect;
+mod compare;
 mod demo;
 mod evaluate;
 mod explain;
 mod flows;
 mod generate;
-mod models;
 mod scan;
 mod score;
 mod serve;
+mod server;
 mod train;
 mod watch;
 
@@ -55,7 +57,12 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Train(args) => train::run(&args),
         Command::RetrainJob { folder } => retraining::run_job(&folder).map(|()| ExitCode::SUCCESS),
-        Command::Models(command) => models::run(&command),
+        Command::Models { command, server } => server::models::run(&command, &server),
+        Command::Labels { command, server } => server::labels::run(&command, &server),
+        Command::Drift { model, server } => server::drift::run(model.as_deref(), &server),
+        Command::Retrain { command, server } => server::retrain::run(&command, &server),
+        Command::Compare(args) => compare::run(&args),
+        Command::Bundle(command) => bundle::run(&command),
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -159,7 +159,7 @@ public data, so that their figures on held-out rows are those of a harder and mo
 `docs/captures.md` has what they do on real captures. Their figures on the sealed rows say little: \
 those rows are not measured as theirs are.
 
-`tripline models show FILE` prints a manifest: features, classes, threshold and how it was \
+`tripline bundle show FILE` prints a manifest: features, classes, threshold and how it was \
 chosen, calibration, seed, training command, and the SHA-256 digests of the data. \
 `NAME.report.md` and `NAME.report.json` hold the figures of each model.
 ";

@@ -3,12 +3,12 @@ use std::{io::Write, process::ExitCode};
 use serde_json::json;
 
 use super::chain;
-use crate::{cli::ModelsCommand, model_files};
+use crate::{cli::BundleCommand, model_files};
 
-pub(super) fn run(command: &ModelsCommand) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: &BundleCommand) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match command {
-        ModelsCommand::List { json, models } => {
+        BundleCommand::List { json, models } => {
             let (files, refused) = model_files::read_folder(&models.models_dir)?;
             if *json {
                 let list: Vec<_> = files
@@ -44,7 +44,7 @@ pub(super) fn run(command: &ModelsCommand) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::from(u8::from(!refused.is_empty())))
         }
-        ModelsCommand::Show { bundle } => {
+        BundleCommand::Show { bundle } => {
             let file = model_files::read(bundle)?;
             writeln!(
                 out,
@@ -53,7 +53,7 @@ pub(super) fn run(command: &ModelsCommand) -> anyhow::Result<ExitCode> {
             )?;
             Ok(ExitCode::SUCCESS)
         }
-        ModelsCommand::Check { bundles } => {
+        BundleCommand::Check { bundles } => {
             let mut failed = 0_u8;
             for path in bundles {
                 match model_files::read(path) {
