@@ -1,6 +1,8 @@
 //! A process that is killed while it writes: blocks are there whole or not at all, counts agree
 //! with them, and the batch is marked as interrupted.
 
+mod steps;
+
 use std::{
     env, fs,
     io::{BufRead, BufReader, Write},
@@ -23,6 +25,29 @@ fn open(folder: &Path) -> SqliteStore {
         seconds(0),
     )
     .unwrap()
+}
+
+/// Runs a test as a process of its own and kills it when it says that it has stored so many.
+fn kill_after(test: &str, folder: &Path, wanted: u64) -> u64 {
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(FOLDER, folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut acknowledged = 0;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        if let Some(number) = line.unwrap().strip_prefix("stored ") {
+            acknowledged = number.parse().unwrap();
+        }
+        if acknowledged == wanted {
+            child.kill().unwrap();
+            break;
+        }
+    }
+    child.wait().unwrap();
+    assert_eq!(acknowledged, wanted);
+    acknowledged
 }
 
 /// The process that is killed; run as a test it has no folder and does nothing.
@@ -50,28 +75,7 @@ fn writes_until_it_is_killed() {
 #[test]
 fn a_killed_process_leaves_whole_blocks() {
     let folder = TempDir::new().unwrap();
-    let mut child = Command::new(env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "killed::writes_until_it_is_killed",
-            "--nocapture",
-        ])
-        .env(FOLDER, folder.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut acknowledged = 0;
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        if let Some(blocks) = line.unwrap().strip_prefix("stored ") {
-            acknowledged = blocks.parse().unwrap();
-        }
-        if acknowledged == 20 {
-            child.kill().unwrap();
-            break;
-        }
-    }
-    child.wait().unwrap();
-    assert_eq!(acknowledged, 20);
+    let acknowledged = kill_after("killed::writes_until_it_is_killed", folder.path(), 20);
     assert!(
         fs::metadata(folder.path().join("verdicts.db-wal"))
             .unwrap()

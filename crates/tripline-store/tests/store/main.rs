@@ -13,4 +13,5 @@ mod conformance;
 mod fixtures;
 mod killed;
 mod model;
+mod registry_model;
 mod sqlite;

@@ -1,3 +1,6 @@
+mod migrations;
+mod registry;
+
 use std::{fs, path::PathBuf, time::Duration};
 
 use rusqlite::Connection;

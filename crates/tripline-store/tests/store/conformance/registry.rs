@@ -3,6 +3,7 @@
 pub(crate) mod activation;
 pub(crate) mod labels;
 pub(crate) mod leases;
+pub(crate) mod limits;
 pub(crate) mod messages;
 pub(crate) mod models;
 pub(crate) mod records;

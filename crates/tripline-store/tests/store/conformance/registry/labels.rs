@@ -5,7 +5,7 @@ use tripline_store::{
 use crate::fixtures::{
     append_kinds, batch,
     registry::{
-        ACTOR, all_labels, commit, conflict, everything, invalid, model_id, new_label, try_commit,
+        ACTOR, all_labels, commit, conflict, everything, model_id, new_label, try_commit,
         verdict_id,
     },
     seconds,
@@ -343,85 +343,6 @@ pub(crate) fn labels_outlive_their_verdicts(store: &dyn Backend) {
     assert_eq!(everything(store), before);
     let found = all_labels(store, &LabelFilter::default());
     assert!(found.iter().map(|label| &label.label).eq(&labels));
-}
-
-pub(crate) fn what_is_too_long_about_a_label_is_refused(store: &dyn Backend) {
-    let long = |bytes: usize| "x".repeat(bytes);
-    let label = |change: fn(&mut NewLabel, String), bytes| {
-        let mut label = new_label(1, "ada", true);
-        change(&mut label, long(bytes));
-        label
-    };
-    let sure = |probability| NewLabel {
-        probability: Some(probability),
-        ..new_label(1, "ada", true)
-    };
-    let cases = [
-        (
-            label(|label, text| label.author = text, 0),
-            "author is empty",
-        ),
-        (
-            label(|label, text| label.author = text, 513),
-            "author is 513 bytes long",
-        ),
-        (
-            label(|label, text| label.note = text, 4097),
-            "note is 4097 bytes long",
-        ),
-        (
-            label(|label, text| label.attack_type = Some(text), 513),
-            "attack type is 513 bytes long",
-        ),
-        (
-            label(|label, text| label.state_reason = text, 4097),
-            "reason is 4097 bytes long, expected at most 4 KiB",
-        ),
-        (
-            label(|label, text| label.schema = text, 513),
-            "schema is 513 bytes long, expected at most 512 bytes",
-        ),
-        (
-            label(|label, text| label.called_class = Some(text), 513),
-            "class of the verdict is 513 bytes long, expected at most 512 bytes",
-        ),
-        (
-            label(
-                |label, text| label.features = text.into_bytes(),
-                (64 << 10) + 1,
-            ),
-            "size of features is 65537, expected at most 64 KiB",
-        ),
-        (
-            sure(f64::NAN),
-            "probability of the verdict is NaN, expected from 0 to 1",
-        ),
-        (sure(f64::INFINITY), "probability of the verdict is inf"),
-        (sure(-0.1), "probability of the verdict is -0.1"),
-        (sure(1.1), "probability of the verdict is 1.1"),
-    ];
-    for (label, words) in &cases {
-        let refused = invalid(try_commit(store, 1, vec![Write::AddLabel(label)]));
-        assert!(refused.contains(words), "{refused}: {words}");
-    }
-    check(store, &LabelFilter::default(), &[]);
-
-    let longest = NewLabel {
-        author: long(512),
-        note: long(4096),
-        attack_type: Some(long(512)),
-        state_reason: long(4096),
-        schema: long(512),
-        called_class: Some(long(512)),
-        features: vec![7; 64 << 10],
-        ..new_label(1, "", true)
-    };
-    let id = add(store, 2, std::slice::from_ref(&longest))[0];
-    let found = all_labels(store, &LabelFilter::default());
-    assert_eq!(found[0].label, longest);
-    let reason = long(4097);
-    let refused = try_commit(store, 3, vec![review(id, Accepted, &reason)]);
-    assert!(invalid(refused).starts_with("reason is 4097 bytes long"));
 }
 
 pub(crate) fn authors_and_notes_are_only_text(store: &dyn Backend) {

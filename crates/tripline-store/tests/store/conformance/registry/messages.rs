@@ -6,7 +6,7 @@ use std::{
 use tripline_store::{Backend, Message, MessageState, StoreError, Write};
 
 use crate::fixtures::{
-    registry::{commit, conflict, everything, invalid, sending, tried, try_commit},
+    registry::{commit, conflict, everything, sending, tried, try_commit},
     seconds,
 };
 
@@ -168,37 +168,4 @@ pub(crate) fn of_several_senders_one_tells_of_each_message(store: &dyn Backend) 
     let all = store.recent_messages(usize::MAX).unwrap();
     assert_eq!(all.len(), MESSAGES);
     assert!(all.iter().all(|message| message.attempts == 1));
-}
-
-pub(crate) fn what_is_too_long_about_a_message_is_refused(store: &dyn Backend) {
-    let long = "x".repeat((16 << 20) + 1);
-    let (target, event) = (&long[..4097], &long[..513]);
-    let message = |target, event, body| Write::Send {
-        target,
-        event,
-        body,
-    };
-    for (write, words) in [
-        (message(target, "", ""), "target is 4097 bytes long"),
-        (message("", event, ""), "event is 513 bytes long"),
-        (message("", "", &long), "message is 16777217 bytes long"),
-    ] {
-        let refused = invalid(try_commit(store, 1, vec![write]));
-        assert!(refused.contains(words), "{refused}: {words}");
-    }
-    assert_eq!(store.recent_messages(9).unwrap(), []);
-    let longest = message(&target[..4096], &event[..512], "");
-    commit(store, 1, vec![longest]);
-    let number = store.recent_messages(9).unwrap()[0].number;
-    let failed = Write::Tried {
-        message: number,
-        state: Waiting,
-        next_at: seconds(2),
-        error: Some(&long),
-    };
-    let refused = invalid(try_commit(store, 2, vec![failed]));
-    assert!(
-        refused.starts_with("error is 16777217 bytes long"),
-        "{refused}"
-    );
 }

@@ -2,7 +2,7 @@ use tripline_store::{Backend, Record, RetentionPolicy, Timestamp, Write};
 
 use crate::fixtures::{
     append_kinds, batch,
-    registry::{commit, everything, fill, invalid, record, try_commit},
+    registry::{commit, everything, fill, record},
     seconds,
 };
 
@@ -128,26 +128,4 @@ pub(crate) fn retention_of_verdicts_leaves_the_registry_alone(store: &dyn Backen
     let epoch = store.epoch().unwrap();
     assert_ne!(everything(store), before);
     assert_eq!(store.epoch().unwrap(), epoch);
-}
-
-pub(crate) fn what_is_too_long_about_a_record_is_refused(store: &dyn Backend) {
-    let long = "x".repeat((16 << 20) + 1);
-    let value = Record {
-        value: long.clone(),
-        ..record("drift", "a", 1)
-    };
-    for (record, words) in [
-        (record(&long[..513], "a", 1), "kind is 513 bytes long"),
-        (
-            record("drift", &long[..513], 1),
-            "subject is 513 bytes long",
-        ),
-        (value, "record is 16777217 bytes long"),
-    ] {
-        let refused = invalid(try_commit(store, 1, vec![Write::Record(&record)]));
-        assert!(refused.contains(words), "{refused}: {words}");
-    }
-    assert_eq!(found(store, None, (0, 99), 9), []);
-    keep(store, &[record("drift", &long[..512], 1)]);
-    assert_eq!(found(store, None, (0, 99), 9).len(), 1);
 }
