@@ -142,7 +142,7 @@ fn write_comparison(answer: &Value, show: usize, out: &mut dyn Write) -> std::io
         agreement["rows"],
         agreement["only_a_right"],
         agreement["only_b_right"],
-        text::number(&agreement["p_value"], 4)
+        text::p_value(&agreement["p_value"])
     )?;
     let shown: Vec<_> = text::list(&answer["disagreements"])
         .iter()

@@ -327,16 +327,18 @@ impl Work {
         found: &mut Found,
         row: &MonitoredRow,
     ) {
+        // The classifier behind a detector speaks of threats only, and was trained on all rows: its
+        // features are watched on all of them, its confidence where it is asked about each.
+        let confidence = row.class.as_ref().map(|(_, confidence)| *confidence);
         let said = [
             (row.detector, row.probability),
             (
                 row.classifier,
-                row.class.as_ref().map(|(_, confidence)| *confidence),
+                confidence.filter(|_| row.detector.is_none()),
             ),
         ];
         for (model, probability) in said {
-            // A classifier that was not asked has seen nothing.
-            let (Some(model), Some(probability)) = (model, probability) else {
+            let Some(model) = model else {
                 continue;
             };
             let Some(baseline) = self.baseline(model) else {
@@ -346,9 +348,9 @@ impl Work {
             watch.last_micros = watch.last_micros.max(row.micros);
             watch
                 .window
-                .observe(&baseline, &row.values, Some(probability), row.micros);
+                .observe(&baseline, &row.values, probability, row.micros);
             if row.detector == Some(model)
-                && let Some(is_threat) = row.is_threat
+                && let (Some(probability), Some(is_threat)) = (probability, row.is_threat)
             {
                 watch.estimate.observe(probability, is_threat);
             }

@@ -13,6 +13,7 @@
 mod bad_files;
 mod bad_requests;
 mod captures;
+mod command_line;
 mod document;
 mod harness;
 mod imports;
@@ -25,6 +26,7 @@ mod namespace;
 mod origin;
 mod retraining;
 mod server;
+mod signatures;
 mod sources;
 mod verdicts;
 mod webhooks;

@@ -116,6 +116,14 @@ async fn traffic_that_is_not_that_of_training_is_named() {
         "{drift}"
     );
     assert!(!drift["drifted"].as_array().unwrap().is_empty());
+    // The classifier is asked about threats only, and was trained on all rows: so it is watched on all.
+    let classifier = models
+        .iter()
+        .find(|model| model["name"] == "nsl-kdd-classifier-full")
+        .unwrap();
+    assert_eq!(classifier["window_rows"], 500);
+    assert_eq!(classifier["drift"]["rows"], 2000, "{classifier}");
+    assert_eq!(classifier["drift"]["score"]["verdict"], "empty");
     // Far from what the probabilities were calibrated on, nothing is claimed.
     assert_eq!(detector["estimate"]["outcome"], "unknown", "{detector}");
     let path = format!(

@@ -73,7 +73,7 @@ fn drift(report: &Value, filling: &Value, out: &mut dyn Write) -> std::io::Resul
             text::of(name),
             text::of(&column["verdict"]),
             text::number(&column["psi"], 3),
-            text::number(&column["adjusted_p"], 4)
+            text::p_value(&column["adjusted_p"])
         )?;
     }
     Ok(())

@@ -24,6 +24,14 @@ pub(in crate::commands) fn number(value: &Value, digits: usize) -> String {
         .map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
 }
 
+/// A probability under the null hypothesis; a small one is never called 0.
+pub(in crate::commands) fn p_value(value: &Value) -> String {
+    match value.as_f64() {
+        Some(p) if p < 0.0001 => "< 0.0001".to_owned(),
+        _ => number(value, 4),
+    }
+}
+
 /// A time to the second, as RFC 3339 has it.
 pub(in crate::commands) fn time(value: &Value) -> String {
     let text = of(value);
