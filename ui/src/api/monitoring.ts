@@ -92,7 +92,7 @@ const candidate = object({
   champion_alerts: optional(number, 0),
   candidate_alerts: optional(number, 0),
   labels: optional(number, 0),
-  f1_difference: optional(number, null),
+  f1_difference: optional(object({ value: number, interval: array(number) }), null),
   recommends: optional(unknown, null),
 });
 export type CandidateWatch = Decoded<typeof candidate>;

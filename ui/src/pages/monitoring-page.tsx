@@ -254,7 +254,12 @@ function Candidates({ of: candidates }: { of: readonly CandidateWatch[] }) {
                   {formatCount(watch.candidate_alerts)} / {formatCount(watch.champion_alerts)}
                 </td>
                 <td className="number">{formatCount(watch.labels)}</td>
-                <td className="number">{formatMetric(watch.f1_difference)}</td>
+                <td className="number">
+                  {ranged(
+                    watch.f1_difference?.value ?? null,
+                    watch.f1_difference?.interval ?? null,
+                  )}
+                </td>
                 <td className="breakable">
                   <Link href={compareHref(watch.champion_id, watch.model_id)}>
                     Compare with {title(watch.champion_id)}

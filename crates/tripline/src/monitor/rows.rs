@@ -66,6 +66,14 @@ impl MonitoredRow {
         })
     }
 
+    /// Whether one of these models judged it.
+    pub(super) fn is_by(&self, models: &[&str]) -> bool {
+        [self.detector, self.classifier]
+            .into_iter()
+            .flatten()
+            .any(|model| models.contains(&model.to_string().as_str()))
+    }
+
     /// Names the row by its values: rows that are alike have the same name.
     pub(super) fn hash(&self) -> u64 {
         let mut hasher = DefaultHasher::new();

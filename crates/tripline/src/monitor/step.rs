@@ -306,16 +306,10 @@ impl Work {
             let Some(watch) = state.candidates.get_mut(id) else {
                 continue;
             };
-            let is_its = |row: &&MonitoredRow| {
-                [row.detector, row.classifier]
-                    .into_iter()
-                    .flatten()
-                    .any(|model| {
-                        let model = model.to_string();
-                        model == watch.champion || model == *id
-                    })
-            };
-            let its: Vec<&MonitoredRow> = rows.iter().filter(is_its).collect();
+            let its: Vec<&MonitoredRow> = rows
+                .iter()
+                .filter(|row| row.is_by(&[&watch.champion, id]))
+                .collect();
             pair.observe(watch, &its, &rules.promotion);
         }
     }
@@ -397,7 +391,10 @@ impl Work {
                 watch.has_news = true;
             }
             for (id, pair) in &mut *pairs {
-                if let Some(watch) = state.candidates.get_mut(id) {
+                // What models of other rows were told is no evidence for these.
+                if let Some(watch) = state.candidates.get_mut(id)
+                    && row.is_by(&[&watch.champion, id])
+                {
                     pair.label(
                         watch,
                         &row,
