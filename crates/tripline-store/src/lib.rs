@@ -1,8 +1,10 @@
-//! Keeps verdicts, the batches they came in, and the counts that a dashboard shows.
+//! Keeps verdicts, the batches they came in, and the counts that a dashboard shows; and versions of
+//! models with their history, the labels that people give, and where background work stands.
 //!
-//! The [`Store`] trait is what the rest of the program sees; [`SqliteStore`] keeps everything in
-//! one file beside it. Verdicts are written in blocks, superseded by none but a later stage of the
-//! same flow, listed newest first by cursor, and deleted oldest first by a [`RetentionPolicy`].
+//! The traits [`Store`] and [`Registry`] are what the rest of the program sees; [`SqliteStore`] keeps
+//! everything in one file beside it. Verdicts are written in blocks, superseded by none but a later
+//! stage of the same flow, listed newest first by cursor, and deleted oldest first by a
+//! [`RetentionPolicy`].
 //!
 //! It deliberately knows nothing of HTTP, of models and of features: rows are plain data, and
 //! features, reasons and flows are bytes that only the caller understands. It has no clock; every time
@@ -21,6 +23,23 @@
 //! - **No list reads more than it returns**, give or take what its filter skips: each one walks an
 //!   index in its own order. Filters apply before limits.
 //! - **Readers never wait for the writer.**
+//!
+//! Of models:
+//!
+//! - **A [`Step`] is done whole or not at all**, whatever ends it. A task that keeps its position in
+//!   the step with what it did never does it twice, however often it is killed.
+//! - **Of one slot and of one name at most one version is active**, at every moment and for every
+//!   reader; the database refuses a second one whatever a program does. A reader that finds the same
+//!   [`epoch`](Registry::epoch) again has missed no change.
+//! - **Bytes are what they were.** They lie under their SHA-256, once for whoever has the same, and
+//!   are compared with it whenever they are read.
+//! - **History only grows.** Each change of a version's existence, stage or texts is an event, with
+//!   who and why, in the transaction of the change. A deleted version keeps its row and its events.
+//! - **A label outlives its verdict.** Of one author the last word on a verdict counts; those of
+//!   several stand beside each other, also when they do not agree.
+//! - **A lease has one holder**, also when the clock was set back, and keeps others waiting for no
+//!   longer than its length after its holder is gone.
+//! - **A message is told of once**: when it was sent or given up, nothing changes that.
 //!
 //! # Example
 //!
@@ -64,6 +83,7 @@ mod batch;
 mod error;
 mod filter;
 mod id;
+mod postgres;
 mod registry;
 mod retention;
 mod source;
@@ -78,6 +98,7 @@ pub use self::{
     error::{BackendError, Result, StoreError},
     filter::{Cursor, Order, Page, ParseCursorError, VerdictFilter},
     id::{BatchId, MAX_SEQUENCE, ParseIdError, Stream, VerdictId},
+    postgres::{PostgresOptions, PostgresStore},
     registry::{
         Backend, Committed, Label, LabelFilter, LabelId, LabelPage, LabelState, Message,
         MessageState, Model, ModelEvent, ModelFilter, ModelId, ModelStage, ModelTexts, NewLabel,

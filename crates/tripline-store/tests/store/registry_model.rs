@@ -18,21 +18,26 @@ const KEYS: [&str; 2] = ["monitor", "shares"];
 #[derive(Debug, Clone)]
 enum Action {
     Add(u8, ModelStage, u8),
-    Move(u8, ModelStage, ModelStage),
+    /// Without a stage to begin with, the one that it is in.
+    Move(u8, Option<ModelStage>, ModelStage),
     Delete(u8, bool),
-    /// Key, whether it is forgotten, the revision expected.
-    Task(usize, bool, Option<u64>),
+    /// Key, whether it is forgotten, the revision expected; without one, that which it has.
+    Task(usize, bool, Option<Option<u64>>),
 }
 
 fn action() -> impl Strategy<Value = Action> {
     let seed = 1..5_u8;
     let stage = || prop::sample::select(ModelStage::ALL.to_vec());
-    let expected = prop::option::of(1..4_u64);
+    let from = prop::option::weighted(0.2, stage());
+    let expected = prop::option::weighted(0.2, prop::option::of(1..4_u64));
+    let add = (seed.clone(), stage(), 0..3_u8);
+    let delete = (seed.clone(), any::<bool>());
     prop_oneof![
-        3 => (seed.clone(), stage(), 0..3_u8).prop_map(|(seed, stage, bytes)| Action::Add(seed, stage, bytes)),
-        5 => (seed.clone(), stage(), stage()).prop_map(|(seed, from, to)| Action::Move(seed, from, to)),
-        2 => (seed, any::<bool>()).prop_map(|(seed, keep)| Action::Delete(seed, keep)),
-        2 => (0..2_usize, any::<bool>(), expected).prop_map(|(key, forget, expected)| Action::Task(key, forget, expected)),
+        3 => add.prop_map(|(seed, stage, bytes)| Action::Add(seed, stage, bytes)),
+        5 => (seed, from, stage()).prop_map(|(seed, from, to)| Action::Move(seed, from, to)),
+        2 => delete.prop_map(|(seed, keep)| Action::Delete(seed, keep)),
+        2 => (0..2_usize, any::<bool>(), expected)
+            .prop_map(|(key, forget, expected)| Action::Task(key, forget, expected)),
     ]
 }
 
@@ -72,6 +77,21 @@ impl Plain {
         rivals(seed).iter().any(is_active)
     }
 
+    /// The same action with what it leaves open.
+    fn settle(&self, action: &Action) -> Action {
+        match *action {
+            Action::Move(seed, None, to) => {
+                let found = self.models.get(&seed).map(|model| model.0);
+                Action::Move(seed, found.or(Some(to)), to)
+            }
+            Action::Task(key, forget, None) => {
+                let found = self.tasks.get(&key).filter(|task| task.1);
+                Action::Task(key, forget, Some(found.map(|task| task.0)))
+            }
+            _ => action.clone(),
+        }
+    }
+
     fn apply(&mut self, action: &Action) -> Option<()> {
         match *action {
             Action::Add(seed, stage, bytes) => {
@@ -90,11 +110,11 @@ impl Plain {
             Action::Move(seed, from, to) => {
                 let found = *self.models.get(&seed)?;
                 let has_no_place = to == ModelStage::Active && self.is_taken(seed);
-                if found.2 || found.0 != from || has_no_place {
+                if found.2 || Some(found.0) != from || has_no_place {
                     return None;
                 }
                 self.models.insert(seed, (to, found.1, false));
-                self.events.push((seed, Some(from), Some(to)));
+                self.events.push((seed, from, Some(to)));
             }
             Action::Delete(seed, keep) => {
                 let (stage, bytes, is_deleted) = *self.models.get(&seed)?;
@@ -113,7 +133,7 @@ impl Plain {
             }
             Action::Task(key, forget, expected) => {
                 let (revision, has_value) = self.tasks.get(&key).copied().unwrap_or_default();
-                if expected != has_value.then_some(revision) {
+                if expected != Some(has_value.then_some(revision)) {
                     return None;
                 }
                 self.tasks.insert(key, (revision + 1, !forget));
@@ -122,15 +142,21 @@ impl Plain {
         Some(())
     }
 
-    /// All actions or none.
-    fn step(&mut self, actions: &[Action]) -> bool {
+    /// All actions or none; the actions as they were taken, and whether they were done.
+    fn step(&mut self, actions: &[Action]) -> (Vec<Action>, bool) {
         let mut next = self.clone();
-        let is_done = actions.iter().all(|action| next.apply(action).is_some());
+        let mut settled = Vec::new();
+        let mut is_done = true;
+        for action in actions {
+            let action = next.settle(action);
+            is_done &= next.apply(&action).is_some();
+            settled.push(action);
+        }
         if is_done {
             next.epoch += u64::from(next.events.len() > self.events.len());
             *self = next;
         }
-        is_done
+        (settled, is_done)
     }
 }
 
@@ -148,12 +174,12 @@ fn commit(store: &SqliteStore, actions: &[Action]) -> bool {
         .zip(&models)
         .map(|(action, model)| match *action {
             Action::Add(_, _, content) => adding(model, &bytes[usize::from(content)]),
-            Action::Move(seed, from, to) => moving(seed, from, to),
+            Action::Move(seed, from, to) => moving(seed, from.unwrap(), to),
             Action::Delete(seed, keep) => deleting(seed, keep),
             Action::Task(key, forget, expected) => Write::Task {
                 key: KEYS[key],
                 value: Some("value").filter(|_| !forget),
-                expected,
+                expected: expected.unwrap(),
             },
         });
     let before = everything(store);
@@ -222,7 +248,8 @@ proptest! {
         let store = SqliteStore::open_in_memory().unwrap();
         let mut plain = Plain::default();
         for step in &steps {
-            assert_eq!(commit(&store, step), plain.step(step), "{step:?}");
+            let (step, is_done) = plain.step(step);
+            assert_eq!(commit(&store, &step), is_done, "{step:?}");
             compare(&store, &plain);
         }
     }
