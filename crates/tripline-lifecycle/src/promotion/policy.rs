@@ -146,6 +146,10 @@ pub enum Decision {
     },
 }
 
+/// Rows below which the medians of their latencies say more about the machine than about the models:
+/// rows are timed by the thousand, and a machine that is busy for a moment slows down a few of those.
+const MIN_ROWS_TIMED: u64 = 20_000;
+
 /// Decides on a candidate. What speaks against it counts at once; what speaks for it has to hold for
 /// the time and the rows of the policy first.
 pub fn decide(comparison: &Comparison, policy: &Policy, place: Place, now_micros: i64) -> Decision {
@@ -226,7 +230,7 @@ fn against(comparison: &Comparison, policy: &Policy) -> Option<String> {
         ));
     }
     if let (Some(champion), Some(candidate)) = comparison.latency_nanos(0.5)
-        && comparison.rows() >= policy.min_rows
+        && comparison.rows() >= policy.min_rows.max(MIN_ROWS_TIMED)
         && candidate > champion * policy.max_latency_ratio
     {
         return Some(format!(
