@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod generate;
+mod kafka;
 mod server;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -8,6 +9,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use generate::{AttackText, GenerateArgs, HostileText, Preset};
+pub use kafka::{
+    CompressionArg, DeadLettersCommand, KafkaArgs, KafkaClusterArgs, ReplayArgs, SaslArg, StartArg,
+};
 pub use server::{
     AskerArgs, CompareArgs, LabelArgs, LabelsCommand, ModelsCommand, RetrainCommand, RoleArg,
     ServerArg, UploadArgs,
@@ -91,6 +95,18 @@ pub enum Command {
     },
     /// Compare two models on the same labelled rows.
     Compare(CompareArgs),
+    /// Messages of Kafka that could not be judged.
+    DeadLetters {
+        /// What to do.
+        #[command(subcommand)]
+        command: DeadLettersCommand,
+        /// Where.
+        #[command(flatten)]
+        cluster: KafkaClusterArgs,
+        /// Print the answer as JSON.
+        #[arg(long, global = true)]
+        json: bool,
+    },
     /// List, show and check model bundles, which are files.
     #[command(subcommand)]
     Bundle(BundleCommand),
@@ -191,6 +207,9 @@ pub struct ServeArgs {
         value_delimiter = ','
     )]
     pub webhook_allow: Vec<ipnet::IpNet>,
+    /// Kafka.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
 }
 
 /// How rows are written.

@@ -29,6 +29,7 @@ mod flows;
 mod generated;
 mod holdouts;
 pub mod ingest;
+pub mod kafka;
 mod labels;
 mod live;
 pub mod model_files;

@@ -14,6 +14,7 @@ use tripline_detect::Role;
 use utoipa::ToSchema;
 
 use super::{models::type_name, state::AppState, time::rfc3339};
+use crate::kafka::{KafkaHandle, KafkaHealth};
 
 /// Whether the process answers at all.
 #[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = Object)))]
@@ -51,9 +52,14 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
     let has = |role| models.models().iter().any(|model| model.role() == role);
     let (has_detector, has_classifier) = (has(Role::Detector), has(Role::Classifier));
     let (sources, has_trouble) = super::sources::health(&state).await;
+    let kafka = state.kafka().map_or_else(no_kafka, KafkaHandle::health);
     let status = match (&database, has_detector, has_classifier) {
         (Err(_), _, _) | (_, false, false) => "unhealthy",
-        (Ok(_), true, true) if !has_trouble && state.registry().refused().is_empty() => "healthy",
+        (Ok(_), true, true)
+            if !has_trouble && !kafka.is_degraded && state.registry().refused().is_empty() =>
+        {
+            "healthy"
+        }
         _ => "degraded",
     };
     let database = match &database {
@@ -69,19 +75,10 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
             json!({ "status": "error", "latency_ms": latency_ms, "message": error.detail() })
         }
     };
-    let off = |topic: &str| {
-        json!({
-            "status": "disabled", "running": false, "topic": topic, "enabled": false,
-            "message": "this server reads no Kafka topic",
-        })
-    };
     let checks = json!({
         "database": database,
-        "kafka": {
-            "status": "disabled", "broker_count": 0, "bootstrap_servers": null, "topics": [],
-            "message": "this server is not connected to Kafka",
-        },
-        "consumers": { "internal": off("network-traffic"), "external": off("external-traffic") },
+        "kafka": kafka.kafka,
+        "consumers": kafka.consumers,
         "models": {
             "threat_detector": model_check(&state, Role::Detector),
             "attack_classifier": model_check(&state, Role::Classifier),
@@ -100,6 +97,26 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
         checks,
     };
     (code, Json(body)).into_response()
+}
+
+/// The checks of a server without Kafka.
+fn no_kafka() -> KafkaHealth {
+    let off = |topic: &str| {
+        json!({
+            "status": "disabled", "running": false, "topic": topic, "enabled": false,
+            "message": "this server reads no Kafka topic",
+        })
+    };
+    KafkaHealth {
+        is_degraded: false,
+        kafka: json!({
+            "status": "disabled", "broker_count": 0, "bootstrap_servers": null, "topics": [],
+            "message": "this server is not connected to Kafka",
+        }),
+        consumers: json!({
+            "internal": off("network-traffic"), "external": off("external-traffic"),
+        }),
+    }
 }
 
 /// The preferred model of a role, and how many there are.

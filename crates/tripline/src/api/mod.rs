@@ -13,6 +13,7 @@ mod health;
 mod identity;
 mod insight;
 mod judge;
+mod judged;
 mod labels;
 mod models;
 mod monitoring;
@@ -51,8 +52,14 @@ use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(crate) use self::judge::{Judge, STORED_REASONS};
 pub use self::state::{AppConfig, AppState};
+pub(crate) use self::{
+    judge::{Judge, STORED_REASONS},
+    judged::{Bench, JudgedRow, Scorers},
+    realtime::NewRow,
+    row::{Row, borrowed},
+    scorers::ScorerPool,
+};
 
 /// Largest body of a request that is no upload.
 const MAX_BODY_BYTES: usize = 16 << 20;

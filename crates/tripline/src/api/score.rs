@@ -11,21 +11,16 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
-use tripline_detect::{Scorer, Verdict};
-use tripline_features::{
-    FeatureError, FeatureSchema, JsonRecord, Notes, schema_by_name, schemas, vector_from_json,
-};
+use tripline_features::{FeatureSchema, Notes, schema_by_name, schemas};
 use tripline_store::{Source, Timestamp, VerdictId};
 use utoipa::ToSchema;
 
 use super::{
     error::{ApiError, ErrorBody},
-    judge::{Judge, STORED_REASONS},
+    judge::STORED_REASONS,
+    judged::{Bench, JudgedRow, Scorers},
     query::Params,
     realtime::NewRow,
-    reason_bytes,
-    row::{Row, owned},
-    scorers::Pooled,
     state::AppState,
     verdict_body::VerdictBody,
 };
@@ -180,13 +175,6 @@ struct Judged {
     created_at: Timestamp,
 }
 
-struct JudgedRow {
-    number: u64,
-    record: JsonRecord,
-    verdict: Verdict,
-    pooled: Arc<Pooled>,
-}
-
 impl Task {
     fn judge_body(&self, state: &AppState, body: &[u8]) -> Result<Judged, ApiError> {
         let value: Value = serde_json::from_slice(body)
@@ -209,7 +197,8 @@ impl Task {
 
     fn judge_one(&self, state: &AppState, object: &Map<String, Value>) -> Result<Judged, ApiError> {
         let mut scorers = Scorers::default();
-        let row = self.judge_object(state, &mut scorers, 1, object)?;
+        let bench = self.bench(state);
+        let row = bench.judge(&mut scorers, self.schema, 1, object)?;
         scorers.give_back(self.reasons);
         Ok(Judged {
             ignored: row.record.ignored.clone(),
@@ -235,6 +224,7 @@ impl Task {
                 ),
             ));
         }
+        let bench = self.bench(state);
         let mut scorers = Scorers::default();
         let (mut rows, mut rejections) = (Vec::with_capacity(list.len()), Vec::new());
         for (value, number) in list.iter().zip(1..) {
@@ -244,7 +234,7 @@ impl Task {
                         Some(Value::Object(features)) => features,
                         _ => object,
                     };
-                    self.judge_object(state, &mut scorers, number, features)
+                    bench.judge(&mut scorers, self.schema, number, features)
                 }
                 _ => Err(ApiError::bad_request("expected an object")),
             };
@@ -284,37 +274,12 @@ impl Task {
         })
     }
 
-    fn judge_object(
-        &self,
-        state: &AppState,
-        scorers: &mut Scorers,
-        number: u64,
-        object: &Map<String, Value>,
-    ) -> Result<JudgedRow, ApiError> {
-        let record = vector_from_json(self.schema, object).map_err(|error| match error {
-            FeatureError::Rejected { column, reason } => {
-                ApiError::bad_request(format!("'{column}': {reason}"))
-            }
-            FeatureError::NoColumns => ApiError::bad_request("the object names no feature"),
-            other => other.into(),
-        })?;
-        let models = self.serving.models_for(|| {
-            let mut key = Vec::new();
-            record.vector.encode(&mut key);
-            key
-        });
-        let pooled = state
-            .scorers()
-            .find(models, record.schema, &record.present)?;
-        let verdict = scorers
-            .of(&pooled, self.reasons)
-            .judge(record.vector.values());
-        Ok(JudgedRow {
-            number,
-            record,
-            verdict,
-            pooled,
-        })
+    fn bench<'a>(&'a self, state: &'a AppState) -> Bench<'a> {
+        Bench {
+            pool: state.scorers(),
+            serving: &self.serving,
+            reasons: self.reasons,
+        }
     }
 }
 
@@ -329,52 +294,10 @@ fn notes_of(rows: &[JudgedRow]) -> Vec<String> {
     sums.iter().flat_map(Notes::lines).collect()
 }
 
-/// The scorers that a request has taken; the rows of a list rarely need more than one.
-#[derive(Default)]
-struct Scorers(Vec<(Arc<Pooled>, Scorer)>);
-
-impl Scorers {
-    fn of(&mut self, pooled: &Arc<Pooled>, reasons: usize) -> &mut Scorer {
-        let found = self
-            .0
-            .iter()
-            .position(|(other, _)| Arc::ptr_eq(other, pooled));
-        let index = found.unwrap_or_else(|| {
-            self.0.push((Arc::clone(pooled), pooled.take(reasons)));
-            self.0.len() - 1
-        });
-        &mut self.0[index].1
-    }
-
-    fn give_back(self, reasons: usize) {
-        for (pooled, scorer) in self.0 {
-            pooled.give_back(scorer, reasons);
-        }
-    }
-}
-
 impl Judged {
     fn new_rows(&self) -> Vec<NewRow> {
-        let new_row = |row: &JudgedRow| {
-            let (mut features, mut reasons) = (Vec::new(), Vec::new());
-            row.record.vector.encode(&mut features);
-            let stored = &row.verdict.reasons[..row.verdict.reasons.len().min(STORED_REASONS)];
-            reason_bytes::encode(stored, &mut reasons);
-            NewRow {
-                provenance: Arc::clone(row.pooled.provenance()),
-                created_at: self.created_at,
-                threat: Judge::threat(&row.verdict),
-                attack: row.pooled.judge().attack(row.verdict.attack).map(owned),
-                label: row
-                    .record
-                    .label
-                    .as_ref()
-                    .map(|label| label.as_str().to_owned()),
-                features,
-                reasons,
-            }
-        };
-        self.rows.iter().map(new_row).collect()
+        let rows = self.rows.iter();
+        rows.map(|row| row.new_row(self.created_at)).collect()
     }
 
     fn into_response(self, ids: &[Option<VerdictId>]) -> Response {
@@ -407,25 +330,10 @@ impl Judged {
     }
 
     fn body(&self, row: &JudgedRow, id: Option<VerdictId>) -> VerdictBody {
-        let judged = Row {
-            id,
-            created_at: self.created_at,
-            source: Source::Realtime,
-            batch: None,
-            number: self.is_list.then_some(row.number),
-            provenance: row.pooled.provenance(),
-            schema: Some(row.record.schema),
-            values: row.record.vector.values().into(),
-            threat: Judge::threat(&row.verdict),
-            attack: row.pooled.judge().attack(row.verdict.attack),
-            label: row
-                .record
-                .label
-                .as_ref()
-                .map(tripline_features::LabelText::as_str),
-            reasons: row.verdict.reasons.as_slice().into(),
-            flow: None,
-        };
-        judged.verdict(self.reasons)
+        let mut shown = row.row(id, self.created_at, Source::Realtime);
+        if !self.is_list {
+            shown.number = None;
+        }
+        shown.verdict(self.reasons)
     }
 }

@@ -14,6 +14,7 @@ use tripline_store::{Backend, BatchId, NewStream, Progress, Source, Store, Store
 
 use super::{error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool, sources::Sources};
 use crate::{
+    kafka::KafkaHandle,
     registry::{AdmissionRules, Models},
     retraining::Retrainer,
 };
@@ -46,6 +47,7 @@ struct Shared {
     store: Arc<dyn Backend>,
     models: Arc<Models>,
     retrainer: OnceLock<Arc<Retrainer>>,
+    kafka: OnceLock<KafkaHandle>,
     config: AppConfig,
     clock: fn() -> Timestamp,
     scorers: ScorerPool,
@@ -74,6 +76,7 @@ impl AppState {
             store,
             models,
             retrainer: OnceLock::new(),
+            kafka: OnceLock::new(),
             config,
             clock,
             scorers: ScorerPool::default(),
@@ -120,6 +123,18 @@ impl AppState {
 
     pub(crate) fn retrainer(&self) -> Option<Arc<Retrainer>> {
         self.0.retrainer.get().cloned()
+    }
+
+    /// Shows how a worker of Kafka is doing.
+    #[must_use]
+    pub fn with_kafka(self, kafka: KafkaHandle) -> Self {
+        // It is given once.
+        let _ = self.0.kafka.set(kafka);
+        self
+    }
+
+    pub(crate) fn kafka(&self) -> Option<&KafkaHandle> {
+        self.0.kafka.get()
     }
 
     /// Every version, and which of them judge.

@@ -9,6 +9,7 @@ mod capture;
 mod client;
 mod collect;
 mod compare;
+mod dead_letters;
 mod demo;
 mod evaluate;
 mod explain;
@@ -62,6 +63,11 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Drift { model, server } => server::drift::run(model.as_deref(), &server),
         Command::Retrain { command, server } => server::retrain::run(&command, &server),
         Command::Compare(args) => compare::run(&args),
+        Command::DeadLetters {
+            command,
+            cluster,
+            json,
+        } => dead_letters::run(&command, &cluster, json),
         Command::Bundle(command) => bundle::run(&command),
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),

@@ -9,7 +9,9 @@ use super::{chain, processors};
 use crate::{
     api::{self, AppConfig, AppState},
     cli::ServeArgs,
-    clock, holdouts, model_files,
+    clock, holdouts,
+    kafka::{KafkaWorker, Surroundings},
+    model_files,
     monitor::Monitor,
     registry::{AdmissionRules, Models, Unsigned},
     retraining::{RetrainConfig, Retrainer},
@@ -55,6 +57,7 @@ pub(super) struct Server {
     listener: TcpListener,
     state: AppState,
     monitor: Monitor,
+    kafka: Option<KafkaWorker>,
     /// Ends background work when it is told.
     stop: tokio::sync::watch::Sender<bool>,
 }
@@ -68,6 +71,8 @@ impl Server {
                 args.listen
             );
         }
+        // What was typed wrong is told before anything is made.
+        let kafka = args.kafka.settings()?;
         std::fs::create_dir_all(&args.data_dir)
             .with_context(|| format!("cannot make the data folder {}", args.data_dir.display()))?;
         let path = args.data_dir.join(DATABASE);
@@ -115,6 +120,20 @@ impl Server {
         )?);
         let state = state.with_retrainer(retrainer);
         let monitor = Monitor::start(Arc::clone(&store), Arc::clone(&models), clock::now)?;
+        let kafka = kafka
+            .map(|settings| {
+                let surroundings = Surroundings {
+                    store: store.clone(),
+                    models: Arc::clone(&models),
+                    clock: clock::now,
+                };
+                KafkaWorker::start(settings, surroundings)
+            })
+            .transpose()?;
+        let state = match &kafka {
+            Some(worker) => state.with_kafka(worker.handle()),
+            None => state,
+        };
         tokio::spawn(follow_models(models, stopped));
         spawn_checkpoints(store.clone());
         spawn_retention(store, args);
@@ -123,6 +142,7 @@ impl Server {
             listener,
             state,
             monitor,
+            kafka,
             stop,
         })
     }
@@ -135,8 +155,11 @@ impl Server {
         let served = api::serve(self.listener, self.state, stop).await;
         // Nobody may be left to hear it.
         let _ = self.stop.send(true);
-        let monitor = self.monitor;
+        let (monitor, kafka) = (self.monitor, self.kafka);
         tokio::task::spawn_blocking(move || {
+            if let Some(kafka) = kafka {
+                kafka.stop();
+            }
             drop(monitor);
             state.stop_sources();
         })

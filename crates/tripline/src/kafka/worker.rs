@@ -1,0 +1,413 @@
+//! The threads: one reads and judges, one stores, tells and acknowledges, and one sees to both. A
+//! panic in either ends both; the member leaves the group and comes back after a pause, and what was
+//! not acknowledged is read again.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use tripline_kafka::{
+    Batch, Consumer, NewTopic, Producer, ProducerConfig, Ticket, create_topics, identity::Origin,
+};
+use tripline_store::{Store, Timestamp};
+
+use super::{
+    KafkaSettings,
+    ledger::Ledger,
+    pause::{Pauses, Stop},
+    reading::{Reader, panic_words},
+    writing::{Chunk, Stopping, Writer},
+};
+use crate::{
+    api::{STORED_REASONS, ScorerPool, Scorers},
+    registry::{Models, Serving},
+};
+
+/// Rows that are stored together, about.
+const CHUNK_ROWS: usize = 2048;
+/// Chunks that wait for the store.
+const QUEUE: usize = 2;
+/// How long to wait for messages before it is asked whether the end is wanted.
+const POLL: Duration = Duration::from_millis(500);
+/// How long to wait for a model.
+const MODEL_PAUSE: Duration = Duration::from_millis(250);
+/// A run that lasted this long was a good one: the next pause is a short one again.
+const GOOD_RUN: Duration = Duration::from_mins(1);
+/// How long what is acknowledged may take to be committed at the end.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the cluster may take to make topics.
+const TOPICS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a worker needs beside its settings.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Where verdicts are stored.
+    pub store: Arc<dyn Store>,
+    /// What judges.
+    pub models: Arc<Models>,
+    /// The time.
+    pub clock: fn() -> Timestamp,
+}
+
+/// Takes part in Kafka until it is stopped.
+#[derive(Debug)]
+pub struct KafkaWorker {
+    shared: Arc<Shared>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+/// Looks at a worker.
+#[derive(Debug, Clone)]
+pub struct KafkaHandle(pub(super) Arc<Shared>);
+
+/// What the threads of a worker share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: KafkaSettings,
+    pub(super) surroundings: Surroundings,
+    pub(super) ledger: Ledger,
+    pub(super) producer: Producer,
+    pub(super) consumer: Mutex<Option<Arc<Consumer>>>,
+    pub(super) stop: Stop,
+    pub(super) trouble: Mutex<Trouble>,
+    /// Messages to others that no topic takes.
+    pub(super) untold: AtomicU64,
+    pool: ScorerPool,
+}
+
+/// What stands in the way.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trouble {
+    /// What the writing thread waits for.
+    pub(super) waiting: Option<String>,
+    /// What the reading thread waits for.
+    pub(super) models: Option<String>,
+    /// Why topics that are to be made are not there yet.
+    pub(super) topics: Option<String>,
+    /// Why there is no consumer at the moment.
+    pub(super) restarting: Option<String>,
+    /// How often the threads were started again.
+    pub(super) restarts: u64,
+    /// What the last panic said.
+    pub(super) last_panic: Option<String>,
+}
+
+impl KafkaWorker {
+    /// Joins the group and begins. Returns at once, whether the cluster is there or not; a setting
+    /// that cannot be used, such as a certificate that is not there, is an error.
+    pub fn start(settings: KafkaSettings, surroundings: Surroundings) -> anyhow::Result<Self> {
+        let producer = Producer::start(ProducerConfig {
+            compression: settings.compression,
+            ..ProducerConfig::new(settings.connection.clone())
+        })?;
+        let consumer = Consumer::start(settings.consumer())?;
+        let names = settings.topics.iter().map(|topic| topic.name.as_str());
+        let shared = Arc::new(Shared {
+            ledger: Ledger::new(names),
+            settings,
+            surroundings,
+            producer,
+            consumer: Mutex::new(None),
+            stop: Stop::default(),
+            trouble: Mutex::default(),
+            untold: AtomicU64::new(0),
+            pool: ScorerPool::default(),
+        });
+        let mut threads = Vec::new();
+        if let Some(partitions) = shared.settings.create_partitions {
+            let shared = Arc::clone(&shared);
+            let make = move || make_topics(&shared, partitions);
+            threads.push(
+                thread::Builder::new()
+                    .name("kafka-topics".to_owned())
+                    .spawn(make)?,
+            );
+        }
+        let supervised = Arc::clone(&shared);
+        let run = move || {
+            let mut first = Some(Arc::new(consumer));
+            supervise(&supervised, || run(&supervised, &mut first));
+        };
+        threads.push(
+            thread::Builder::new()
+                .name("kafka-worker".to_owned())
+                .spawn(run)?,
+        );
+        Ok(Self { shared, threads })
+    }
+
+    /// For whoever wants to know how it is doing.
+    pub fn handle(&self) -> KafkaHandle {
+        KafkaHandle(Arc::clone(&self.shared))
+    }
+
+    /// Ends: what is being stored is stored and acknowledged, the rest is left to the group.
+    pub fn stop(self) {
+        self.shared.stop.ask();
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the Kafka worker stopped unexpectedly");
+            }
+        }
+        self.shared.producer.stop(END_PATIENCE);
+    }
+}
+
+impl Shared {
+    pub(super) fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        // Its parts do not depend on each other.
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn consumer(&self) -> Option<Arc<Consumer>> {
+        let consumer = self.consumer.lock().unwrap_or_else(PoisonError::into_inner);
+        consumer.clone()
+    }
+
+    fn set_consumer(&self, consumer: Option<Arc<Consumer>>) {
+        *self.consumer.lock().unwrap_or_else(PoisonError::into_inner) = consumer;
+    }
+
+    pub(super) fn ack(&self, ticket: &Ticket) {
+        if let Some(consumer) = self.consumer()
+            && !consumer.ack(ticket)
+        {
+            tracing::info!("a partition moved on before its messages were acknowledged");
+        }
+    }
+
+    /// The writing thread waits.
+    pub(super) fn waits(&self, reason: String) {
+        let mut trouble = self.trouble();
+        if trouble.waiting.as_ref() != Some(&reason) {
+            tracing::warn!(reason, "messages of Kafka wait, and are tried again");
+            trouble.waiting = Some(reason);
+        }
+    }
+
+    /// The writing thread waits no more.
+    pub(super) fn done(&self) {
+        if self.trouble().waiting.take().is_some() {
+            tracing::info!("messages of Kafka go on");
+        }
+    }
+
+    /// A verdict is stored and no topic takes it.
+    pub(super) fn could_not_tell(&self, reason: &str) {
+        self.untold.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(reason, "a verdict is stored and could not be told");
+    }
+
+    /// The models in service; waits while there are none.
+    fn serving(&self) -> Option<Arc<Serving>> {
+        loop {
+            let serving = self.surroundings.models.serving();
+            if !serving.active().models().is_empty() {
+                self.trouble().models = None;
+                return Some(serving);
+            }
+            self.trouble().models = Some("no model is loaded, so nothing can be judged".to_owned());
+            if self.stop.pause(MODEL_PAUSE) {
+                return None;
+            }
+        }
+    }
+}
+
+/// Runs something until it ends in good order: after a panic or an error it is run again, later
+/// each time.
+fn supervise(shared: &Shared, mut run: impl FnMut() -> Result<(), String>) {
+    let mut pauses = Pauses::default();
+    while !shared.stop.is_wanted() {
+        let begun = Instant::now();
+        let ended = catch_unwind(AssertUnwindSafe(&mut run));
+        let reason = match ended {
+            Ok(Ok(())) => break,
+            Ok(Err(reason)) => reason,
+            Err(panic) => panicked(shared, panic_words(&*panic)),
+        };
+        if begun.elapsed() >= GOOD_RUN {
+            pauses.reset();
+        }
+        let pause = pauses.next();
+        tracing::error!(
+            reason,
+            ?pause,
+            "the Kafka worker stopped and is started again"
+        );
+        {
+            let mut trouble = shared.trouble();
+            trouble.restarts += 1;
+            trouble.restarting = Some(reason);
+        }
+        shared.ledger.all_handed_back();
+        if shared.stop.pause(pause) {
+            break;
+        }
+    }
+    shared.ledger.all_handed_back();
+    shared.trouble().restarting = None;
+}
+
+fn panicked(shared: &Shared, words: String) -> String {
+    let reason = format!("a thread panicked: {words}");
+    shared.trouble().last_panic = Some(words);
+    reason
+}
+
+/// Reads and writes until the end is wanted, or until one of the two panics.
+fn run(shared: &Shared, first: &mut Option<Arc<Consumer>>) -> Result<(), String> {
+    let consumer = match first.take() {
+        Some(consumer) => consumer,
+        None => Consumer::start(shared.settings.consumer())
+            .map(Arc::new)
+            .map_err(|error| error.to_string())?,
+    };
+    shared.set_consumer(Some(Arc::clone(&consumer)));
+    shared.trouble().restarting = None;
+    let outcome = read_and_write(shared, &consumer);
+    shared.trouble().waiting = None;
+    // After a panic there is nothing to wait for: what is out will not be acknowledged.
+    let grace = if outcome.is_ok() {
+        END_PATIENCE
+    } else {
+        Duration::ZERO
+    };
+    consumer.stop(grace);
+    outcome.map_err(|words| panicked(shared, words))
+}
+
+/// The error is what a panic said.
+fn read_and_write(shared: &Shared, consumer: &Consumer) -> Result<(), String> {
+    let (to_writer, chunks) = sync_channel::<Chunk>(QUEUE);
+    thread::scope(|scope| {
+        let reading = thread::Builder::new()
+            .name("kafka-reader".to_owned())
+            .spawn_scoped(scope, move || read(shared, consumer, &to_writer))
+            .map_err(|error| format!("no thread to read with: {error}"))?;
+        // The queue goes with the closure, so that a reader whose writer has panicked ends too.
+        let writing = catch_unwind(AssertUnwindSafe(move || write(shared, chunks)));
+        let reading = reading.join();
+        match writing.and(reading) {
+            Ok(()) => Ok(()),
+            Err(panic) => Err(panic_words(&*panic)),
+        }
+    })
+}
+
+fn write(shared: &Shared, chunks: Receiver<Chunk>) {
+    let mut writer = Writer::new(shared);
+    for chunk in chunks {
+        if let Err(Stopping) = writer.write(&chunk) {
+            return;
+        }
+    }
+}
+
+fn read(shared: &Shared, consumer: &Consumer, to_writer: &SyncSender<Chunk>) {
+    while !shared.stop.is_wanted() {
+        // Before messages are taken, so that none waits here that another member could judge.
+        let Some(serving) = shared.serving() else {
+            return;
+        };
+        let Some(batch) = consumer.next(POLL) else {
+            continue;
+        };
+        if read_batch(shared, batch, serving, to_writer).is_err() {
+            return;
+        }
+    }
+}
+
+fn read_batch(
+    shared: &Shared,
+    batch: Batch,
+    serving: Arc<Serving>,
+    to_writer: &SyncSender<Chunk>,
+) -> Result<(), Stopping> {
+    let Some(topic) = shared.settings.input(&batch.topic) else {
+        tracing::error!(
+            topic = &*batch.topic,
+            "messages of a topic that was not asked for"
+        );
+        return Ok(());
+    };
+    let count = batch.messages.len() as u64;
+    shared.ledger.received(&batch.topic, count);
+    let chunk = || Chunk {
+        topic: topic.name.clone(),
+        partition: batch.partition,
+        scored: 0,
+        rows: Vec::new(),
+        poisoned: Vec::new(),
+        ticket: None,
+    };
+    let mut reader = Reader {
+        topic,
+        origin: Origin {
+            cluster: batch.cluster.to_string(),
+            incarnation: topic.incarnation.clone(),
+            topic: topic.name.clone(),
+            partition: batch.partition,
+        },
+        pool: &shared.pool,
+        serving,
+        created_at: (shared.surroundings.clock)(),
+        scorers: Scorers::default(),
+    };
+    let mut current = chunk();
+    for (message, done) in batch.messages.into_iter().zip(0..) {
+        if !batch.ticket.is_current() {
+            let left = count - done + current.scored + current.poisoned.len() as u64;
+            shared.ledger.handed_back(&topic.name, left);
+            return Ok(());
+        }
+        match reader.judge(&message) {
+            Ok(rows) => {
+                current.scored += 1;
+                current.rows.extend(rows);
+            }
+            Err(poison) => current.poisoned.push((message, poison)),
+        }
+        if current.rows.len() >= CHUNK_ROWS {
+            let full = std::mem::replace(&mut current, chunk());
+            to_writer.send(full).map_err(|_| Stopping)?;
+        }
+    }
+    reader.scorers.give_back(STORED_REASONS);
+    current.ticket = Some(batch.ticket);
+    to_writer.send(current).map_err(|_| Stopping)
+}
+
+/// Makes the topics that are missing, once the cluster is there.
+fn make_topics(shared: &Shared, partitions: i32) {
+    let settings = &shared.settings;
+    let topics: Vec<NewTopic> = settings
+        .all_topics()
+        .into_iter()
+        .map(|name| NewTopic::new(name, partitions))
+        .collect();
+    let mut pauses = Pauses::default();
+    loop {
+        match create_topics(&settings.connection, &topics, TOPICS_PATIENCE) {
+            Ok(made) => {
+                if !made.is_empty() {
+                    tracing::info!(topics = made.join(", "), "topics were made");
+                }
+                shared.trouble().topics = None;
+                return;
+            }
+            Err(error) => shared.trouble().topics = Some(error.to_string()),
+        }
+        if shared.stop.pause(pauses.next()) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! From judged rows to the store, to those who read verdicts, and only then to an acknowledgement.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tripline_kafka::{Delivery, Message, Outgoing, Poison, Ticket, dead_letter};
+use tripline_store::{
+    AppendOutcome, BatchId, NewStream, NewVerdict, Provenance, Source, Stage, StoreError, Stream,
+    VerdictId,
+};
+
+use super::{
+    ledger::Settled, pause::Pauses, reading::PlacedRow, settings::InputTopic, told, worker::Shared,
+};
+use crate::{
+    api::{Row, borrowed},
+    registry::chain,
+};
+
+/// How long what is sent together may take before it is looked at again.
+const SEND_LIMIT: Duration = Duration::from_secs(40);
+/// Bytes of a dead letter: as the cluster's default allows, and smaller ones for topics that allow
+/// less. The last resort before a message is given up.
+const LETTER_BYTES: [usize; 3] = [900_000, 100_000, 10_000];
+/// Streams that are remembered: one for each partition and 8 million offsets.
+const MAX_STREAMS: usize = 4096;
+
+/// Messages that are judged and on their way to the store.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    /// Messages that gave the rows.
+    pub(super) scored: u64,
+    pub(super) rows: Vec<PlacedRow>,
+    pub(super) poisoned: Vec<(Message, Poison)>,
+    /// Acknowledges the batch, on its last chunk.
+    pub(super) ticket: Option<Ticket>,
+}
+
+/// The end is wanted: what is not done is left to whoever reads the partition next.
+#[derive(Debug)]
+pub(super) struct Stopping;
+
+/// The thread that stores and tells.
+pub(super) struct Writer<'a> {
+    shared: &'a Shared,
+    streams: HashMap<[u8; 16], Stream>,
+    pauses: Pauses,
+}
+
+/// Rows of one stream, judged by the same models.
+struct Group<'a> {
+    key: [u8; 16],
+    provenance: &'a Arc<Provenance>,
+    /// With their places in the chunk.
+    rows: Vec<(usize, &'a PlacedRow)>,
+}
+
+/// What is to be sent, and what stands behind it.
+struct Letter<'a> {
+    message: &'a Message,
+    poison: &'a Poison,
+    /// Which of [`LETTER_BYTES`] it keeps to.
+    size: usize,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            streams: HashMap::new(),
+            pauses: Pauses::default(),
+        }
+    }
+
+    /// Stores a chunk, tells its verdicts, and acknowledges it. What fails is tried again until it
+    /// succeeds or the end is wanted.
+    pub(super) fn write(&mut self, chunk: &Chunk) -> Result<(), Stopping> {
+        let mut settled = Settled {
+            scored: chunk.scored,
+            ..Settled::default()
+        };
+        let mut outgoing = Vec::new();
+        for group in groups(&chunk.rows) {
+            let (stream, outcome) = self.store(&group)?;
+            settled.verdicts += outcome.inserted;
+            settled.repeats += outcome.already_present;
+            self.tell(&group, stream, outcome, &mut settled, &mut outgoing)?;
+        }
+        // Whatever models judged them, verdicts are told in the order of their rows.
+        outgoing.sort_by_key(|(row, _)| *row);
+        self.send(outgoing.into_iter().map(|(_, message)| message).collect())?;
+        if let Some(topic) = self.shared.settings.input(&chunk.topic) {
+            self.bury(chunk, topic, &mut settled)?;
+        }
+        self.shared.ledger.settled(&chunk.topic, &settled);
+        if let Some(ticket) = &chunk.ticket {
+            self.shared.ack(ticket);
+        }
+        Ok(())
+    }
+
+    /// Stores rows under their places: a place that is taken keeps its verdict.
+    fn store(&mut self, group: &Group<'_>) -> Result<(Stream, AppendOutcome), Stopping> {
+        let verdicts: Vec<NewVerdict<'_>> = group
+            .rows
+            .iter()
+            .map(|(_, placed)| NewVerdict {
+                sequence: placed.place.sequence,
+                stage: Stage::Final,
+                created_at: placed.row.created_at,
+                row_number: None,
+                threat: placed.row.threat,
+                attack: placed.row.attack.as_ref().map(borrowed),
+                label: placed.row.label.as_deref(),
+                features: &placed.row.features,
+                reasons: &placed.row.reasons,
+                flow: None,
+            })
+            .collect();
+        self.insist(|writer| {
+            let stream = writer.stream(group.key)?;
+            let store = &writer.shared.surroundings.store;
+            match store.append(stream, group.provenance, &verdicts) {
+                Ok(outcome) => Ok((stream, outcome)),
+                Err(error) => {
+                    // It may have been removed; it is opened anew then.
+                    writer.streams.remove(&group.key);
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    fn stream(&mut self, key: [u8; 16]) -> Result<Stream, StoreError> {
+        if let Some(stream) = self.streams.get(&key) {
+            return Ok(*stream);
+        }
+        let surroundings = &self.shared.surroundings;
+        let stream = surroundings.store.open_stream(&NewStream {
+            key: BatchId::from_bytes(key),
+            source: Source::ExternalKafka,
+            created_at: (surroundings.clock)(),
+        })?;
+        if self.streams.len() == MAX_STREAMS {
+            self.streams.clear();
+        }
+        self.streams.insert(key, stream);
+        Ok(stream)
+    }
+
+    /// The messages that tell the verdicts of a group. Of a row that was stored before, what is
+    /// stored is told: other models may judge by now.
+    fn tell(
+        &mut self,
+        group: &Group<'_>,
+        stream: Stream,
+        outcome: AppendOutcome,
+        settled: &mut Settled,
+        outgoing: &mut Vec<(usize, Outgoing)>,
+    ) -> Result<(), Stopping> {
+        for (row, placed) in &group.rows {
+            let id = stream.verdict_id(placed.place.sequence);
+            let stored = if outcome.already_present > 0 {
+                self.stored(id)?
+            } else {
+                None
+            };
+            let prediction = stored.unwrap_or_else(|| {
+                let mut prediction = placed.prediction.clone();
+                prediction.verdict_id = id.to_string();
+                prediction
+            });
+            settled.threats += u64::from(prediction.is_threat);
+            let settings = &self.shared.settings;
+            let messages = placed.aside.tell(
+                prediction,
+                settings.predictions.as_deref(),
+                settings.alerts.as_deref(),
+            );
+            match messages {
+                Ok(messages) => outgoing.extend(messages.into_iter().map(|one| (*row, one))),
+                Err(error) => self.shared.could_not_tell(&error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    fn stored(
+        &mut self,
+        id: VerdictId,
+    ) -> Result<Option<tripline_kafka::prediction::Prediction>, Stopping> {
+        let verdict = self.insist(|writer| writer.shared.surroundings.store.get(id))?;
+        Ok(verdict.map(|verdict| told::prediction(&Row::stored(&verdict))))
+    }
+
+    /// Sends messages until each is known to be delivered.
+    fn send(&mut self, mut messages: Vec<Outgoing>) -> Result<(), Stopping> {
+        while !messages.is_empty() {
+            let mut again = Vec::new();
+            let mut reason = None;
+            for (index, delivery) in self.deliver(&messages) {
+                if delivery.is_worth_another_try() {
+                    again.push(std::mem::take(&mut messages[index]));
+                    reason.get_or_insert(delivery);
+                } else {
+                    self.shared
+                        .could_not_tell(&words(&messages[index].topic, &delivery));
+                }
+            }
+            let Some(delivery) = reason else { break };
+            let topic = again.first().map_or("", |message| message.topic.as_str());
+            self.wait(words(topic, &delivery))?;
+            messages = again;
+        }
+        self.shared.done();
+        self.pauses.reset();
+        Ok(())
+    }
+
+    /// Sends what could not be judged to the dead letters. What they refuse too, however small it
+    /// is made, is rejected for good.
+    fn bury(
+        &mut self,
+        chunk: &Chunk,
+        topic: &InputTopic,
+        settled: &mut Settled,
+    ) -> Result<(), Stopping> {
+        let mut letters: Vec<Letter<'_>> = chunk
+            .poisoned
+            .iter()
+            .map(|(message, poison)| Letter {
+                message,
+                poison,
+                size: 0,
+            })
+            .collect();
+        while !letters.is_empty() {
+            let from = dead_letter::From {
+                topic: &chunk.topic,
+                partition: chunk.partition,
+            };
+            let messages: Vec<Outgoing> = letters
+                .iter()
+                .map(|letter| {
+                    let bytes = LETTER_BYTES[letter.size];
+                    let (message, poison) = (letter.message, letter.poison);
+                    dead_letter::letter(message, from, poison, 1, &topic.dead_letters, bytes)
+                })
+                .collect();
+            let failures: HashMap<usize, Delivery> = self.deliver(&messages).into_iter().collect();
+            let mut again = Vec::new();
+            let mut reason = None;
+            for (index, mut letter) in letters.into_iter().enumerate() {
+                let Some(delivery) = failures.get(&index) else {
+                    settled.dead_lettered.push(letter.poison.cause);
+                    continue;
+                };
+                if delivery.is_worth_another_try() {
+                    reason.get_or_insert_with(|| words(&topic.dead_letters, delivery));
+                    again.push(letter);
+                } else if letter.size + 1 < LETTER_BYTES.len() {
+                    letter.size += 1;
+                    again.push(letter);
+                } else {
+                    settled.rejected.push(letter.poison.cause);
+                    tracing::error!(
+                        topic = chunk.topic,
+                        partition = chunk.partition,
+                        offset = letter.message.offset,
+                        reason = letter.poison.detail,
+                        "a message that cannot be judged is lost: {}",
+                        words(&topic.dead_letters, delivery),
+                    );
+                }
+            }
+            if let Some(reason) = reason {
+                self.wait(reason)?;
+            }
+            letters = again;
+        }
+        self.shared.done();
+        self.pauses.reset();
+        Ok(())
+    }
+
+    /// Sends once; gives what is not known to be delivered.
+    fn deliver(&self, messages: &[Outgoing]) -> Vec<(usize, Delivery)> {
+        let report = self.shared.producer.send(messages, SEND_LIMIT);
+        let undelivered = report.undelivered();
+        undelivered
+            .map(|(index, delivery)| (index, delivery.clone()))
+            .collect()
+    }
+
+    /// Asks the store until it does what it is asked.
+    fn insist<T>(
+        &mut self,
+        mut work: impl FnMut(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, Stopping> {
+        loop {
+            match work(self) {
+                Ok(done) => {
+                    self.shared.done();
+                    self.pauses.reset();
+                    return Ok(done);
+                }
+                Err(error) => self.wait(format!("the store: {}", chain(&error)))?,
+            }
+        }
+    }
+
+    fn wait(&mut self, reason: String) -> Result<(), Stopping> {
+        self.shared.waits(reason);
+        if self.shared.stop.pause(self.pauses.next()) {
+            return Err(Stopping);
+        }
+        Ok(())
+    }
+}
+
+/// The rows by stream and models, in the order in which these come first.
+fn groups(rows: &[PlacedRow]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for (index, placed) in rows.iter().enumerate() {
+        let provenance = &placed.row.provenance;
+        let found = groups.iter_mut().find(|group| {
+            group.key == placed.place.stream && Arc::ptr_eq(group.provenance, provenance)
+        });
+        match found {
+            Some(group) => group.rows.push((index, placed)),
+            None => groups.push(Group {
+                key: placed.place.stream,
+                provenance,
+                rows: vec![(index, placed)],
+            }),
+        }
+    }
+    groups
+}
+
+fn words(topic: &str, delivery: &Delivery) -> String {
+    match delivery {
+        Delivery::Failed { reason, .. } => format!("sending to '{topic}': {reason}"),
+        Delivery::Unknown => format!("sending to '{topic}': no answer yet"),
+        Delivery::Delivered { .. } => format!("sending to '{topic}': delivered"),
+    }
+}
