@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use tripline_detect::{FeatureBaseline, Manifest, Probe, ScoreBaseline};
-use tripline_features::FeatureKind;
+use tripline_features::{Bounds, FeatureKind};
 use tripline_forest::Ensemble;
 
 use crate::LabelledRows;
@@ -25,7 +25,7 @@ pub(crate) fn baselines(rows: &LabelledRows, columns: &[usize]) -> Vec<FeatureBa
                 FeatureKind::Category(vocabulary) => (0..vocabulary.len().saturating_sub(1))
                     .map(|code| code as f64)
                     .collect(),
-                _ => quantile_edges(&values),
+                _ => quantile_edges(&values, feature.bounds),
             };
             let mut counts = vec![0; edges.len() + 1];
             for value in values {
@@ -41,14 +41,32 @@ pub(crate) fn baselines(rows: &LabelledRows, columns: &[usize]) -> Vec<FeatureBa
         .collect()
 }
 
-fn quantile_edges(sorted: &[f64]) -> Vec<f64> {
+/// Edges between quantiles. A value that many rows have gets a bin of its own: else it could move down
+/// inside its bin, or below the smallest value, and nothing would show.
+fn quantile_edges(sorted: &[f64], bounds: Bounds) -> Vec<f64> {
     let mut edges: Vec<f64> = Vec::new();
+    let mut push = |edge: f64| {
+        if edges.last().is_none_or(|last| *last < edge) {
+            edges.push(edge);
+        }
+    };
     for step in 1..BINS {
-        let Some(value) = sorted.get(sorted.len() * step / BINS) else {
+        let Some(&value) = sorted.get(sorted.len() * step / BINS) else {
             continue;
         };
-        if edges.last().is_none_or(|last| last < value) {
-            edges.push(*value);
+        let below = sorted.partition_point(|other| *other < value);
+        let upto = sorted.partition_point(|other| *other <= value);
+        if (upto - below) * BINS < sorted.len() {
+            push(value);
+            continue;
+        }
+        let is_first = below == 0;
+        if !is_first || value > bounds.min {
+            push(value.next_down());
+        }
+        let is_last = upto == sorted.len();
+        if !is_last || value < bounds.max {
+            push(value);
         }
     }
     edges
@@ -101,4 +119,49 @@ pub(crate) fn probes(rows: &LabelledRows, columns: &[usize], ensemble: &Ensemble
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: Bounds = Bounds {
+        min: f64::NEG_INFINITY,
+        max: f64::INFINITY,
+    };
+    const SHARE: Bounds = Bounds { min: 0.0, max: 1.0 };
+
+    fn bin(edges: &[f64], value: f64) -> usize {
+        edges.partition_point(|edge| *edge < value)
+    }
+
+    #[test]
+    fn a_constant_has_a_bin_of_its_own() {
+        let edges = quantile_edges(&[5.0; 100], ANY);
+        let [below, own, above] = [4.999, 5.0, 5.001].map(|value| bin(&edges, value));
+        assert!(below < own && own < above, "{edges:?}");
+        assert!(quantile_edges(&[], ANY).is_empty());
+    }
+
+    #[test]
+    fn bounds_need_no_edge() {
+        assert_eq!(
+            quantile_edges(&[0.0; 100], SHARE),
+            [0.0],
+            "nothing is below 0"
+        );
+        let ones = quantile_edges(&[1.0; 100], SHARE);
+        assert_eq!(ones.len(), 1, "nothing is above 1");
+        assert!(bin(&ones, 0.99) < bin(&ones, 1.0));
+    }
+
+    #[test]
+    fn what_many_rows_have_cannot_move_unseen() {
+        let mut values: Vec<f64> = (0..50).map(|step| f64::from(step) / 100.0).collect();
+        values.extend([1.0; 50]);
+        values.sort_by(f64::total_cmp);
+        let edges = quantile_edges(&values, SHARE);
+        assert!(bin(&edges, 0.98) < bin(&edges, 1.0), "{edges:?}");
+        assert!(edges.windows(2).all(|pair| pair[0] < pair[1]), "{edges:?}");
+    }
 }

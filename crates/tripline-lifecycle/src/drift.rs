@@ -20,7 +20,9 @@
 //! Traffic comes in bursts, and a burst is not as much evidence as it has rows. The window is counted
 //! in blocks of rows that came together; how much more the blocks differ than independent rows would
 //! (Pearson's statistic over its degrees of freedom, as in quasi-likelihood; `McCullagh` and Nelder
-//! 1989, section 4.5) is the factor by which the number of rows is cut.
+//! 1989, section 4.5) says how much of the PSI is chance. For p-values the number of rows is cut by
+//! the largest such factor of any bin or edge, since one burst of something rare moves one bin. Bursts
+//! that are longer than a block, or a window that holds only a few of them, still look like drift.
 //!
 //! # Invariants
 //!

@@ -213,7 +213,7 @@ fn measure(
 ) -> Measured {
     let now = &counted.counts;
     let (base_rows, now_rows) = (total(base), total(now));
-    let overdispersion = counted.overdispersion();
+    let clustering = counted.clustering();
     let share = |part: u64, rest: f64| {
         let whole = part as f64 + rest;
         if whole > 0.0 {
@@ -230,7 +230,7 @@ fn measure(
         missing.0,
         base_rows + base_missing as f64,
         missing.1,
-        (now_rows + counted.missing as f64) / overdispersion,
+        (now_rows + counted.missing as f64) / clustering,
     );
     let unseen_rows: u64 = base
         .iter()
@@ -260,19 +260,19 @@ fn measure(
             missing_p,
         };
     }
-    let effective = now_rows / overdispersion;
+    let typical = now_rows / counted.overdispersion();
     let index = psi(base, now);
     drift.psi = Some(index);
-    drift.psi_beyond_chance = Some((index - psi_by_chance(base, now, effective)).max(0.0));
+    drift.psi_beyond_chance = Some((index - psi_by_chance(base, now, typical)).max(0.0));
     let (statistic, p) = if is_category {
         let (statistic, degrees) = chi_squared(base, now);
-        (
-            statistic,
-            chi_squared_p(statistic / overdispersion, degrees),
-        )
+        (statistic, chi_squared_p(statistic / clustering, degrees))
     } else {
         let distance = kolmogorov_smirnov(base, now);
-        (distance, kolmogorov_p(distance, base_rows, effective))
+        (
+            distance,
+            kolmogorov_p(distance, base_rows, now_rows / clustering),
+        )
     };
     drift.statistic = Some(statistic);
     Measured {

@@ -4,9 +4,11 @@ use thiserror::Error;
 use super::Baseline;
 
 /// Version of the state's layout.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Rows of a block: about what one burst is.
 const BLOCK_ROWS: u64 = 100;
+/// Rows on each side of a comparison, at least, to tell from it how rows cluster.
+const FEW_ROWS: u64 = 5;
 /// Bins of the probability.
 pub(super) const SCORE_BINS: usize = 20;
 
@@ -41,19 +43,22 @@ pub(super) struct Counted {
     block_missing: u64,
     /// Per bin, and at the end for missing values: the sum over full blocks of count²/rows.
     squares: Vec<f64>,
+    /// The same of the rows up to the end of each bin but the last; empty for categories.
+    cut_squares: Vec<f64>,
     /// Rows per bin in full blocks, and missing ones.
     in_blocks: Vec<u64>,
     blocks: u64,
 }
 
 impl Counted {
-    fn new(bins: usize) -> Self {
+    fn new(bins: usize, is_category: bool) -> Self {
         Self {
             counts: vec![0; bins],
             missing: 0,
             block: vec![0; bins],
             block_missing: 0,
             squares: vec![0.0; bins + 1],
+            cut_squares: vec![0.0; cuts(bins, is_category)],
             in_blocks: vec![0; bins + 1],
             blocks: 0,
         }
@@ -89,12 +94,19 @@ impl Counted {
             *square += (*count as f64).powi(2) / rows;
             *sum += count;
         }
+        let known: u64 = self.block.iter().sum();
+        let mut upto = 0;
+        for (square, count) in self.cut_squares.iter_mut().zip(&self.block) {
+            upto += count;
+            *square += (upto as f64).powi(2) / known.max(1) as f64;
+        }
         self.blocks += 1;
         self.block.fill(0);
         self.block_missing = 0;
     }
 
-    /// By how much more the blocks differ than independent rows would; at least 1.
+    /// By how much more the blocks differ than independent rows would, on average over the bins; at
+    /// least 1.
     pub(super) fn overdispersion(&self) -> f64 {
         let rows: u64 = self.in_blocks.iter().sum();
         let used = self.in_blocks.iter().filter(|count| **count > 0).count();
@@ -112,6 +124,57 @@ impl Counted {
         let degrees = (self.blocks - 1) as f64 * (used - 1) as f64;
         (statistic / degrees).max(1.0)
     }
+
+    /// The same of the bin, or for numbers of the edge between bins, where it is largest. A burst of
+    /// what is rare moves one bin or one edge, which an average over all of them hides; p-values use
+    /// the largest, as Rao and Scott (1981, <https://doi.org/10.1080/01621459.1981.10477633>) do
+    /// where not all design effects are known.
+    pub(super) fn clustering(&self) -> f64 {
+        if self.blocks < 2 {
+            return 1.0;
+        }
+        let rows: u64 = self.in_blocks.iter().sum();
+        let missing = self.in_blocks.last().copied().unwrap_or_default();
+        let of_bins = self
+            .squares
+            .iter()
+            .zip(&self.in_blocks)
+            .map(|(square, count)| self.excess(*square, *count, rows));
+        let mut upto = 0;
+        let of_cuts = self
+            .cut_squares
+            .iter()
+            .zip(&self.in_blocks)
+            .map(|(square, count)| {
+                upto += count;
+                self.excess(*square, upto, rows - missing)
+            });
+        let typical = self.overdispersion();
+        if self.cut_squares.is_empty() {
+            of_bins.fold(typical, f64::max)
+        } else {
+            of_cuts.fold(typical, f64::max)
+        }
+    }
+
+    /// How much more a share differs between blocks than chance makes it, given the sum over the
+    /// blocks of count²/rows.
+    fn excess(&self, square: f64, count: u64, rows: u64) -> f64 {
+        if count < FEW_ROWS || rows.saturating_sub(count) < FEW_ROWS {
+            return 1.0;
+        }
+        let (count, rows) = (count as f64, rows as f64);
+        let statistic = (square * rows / count - count) / (1.0 - count / rows);
+        statistic / (self.blocks - 1) as f64
+    }
+}
+
+fn cuts(bins: usize, is_category: bool) -> usize {
+    if is_category {
+        0
+    } else {
+        bins.saturating_sub(1)
+    }
 }
 
 impl Window {
@@ -125,29 +188,36 @@ impl Window {
             columns: baseline
                 .columns
                 .iter()
-                .map(|column| Counted::new(column.distribution.counts.len()))
+                .map(|column| Counted::new(column.distribution.counts.len(), column.is_category))
                 .collect(),
-            scores: Counted::new(SCORE_BINS),
+            scores: Counted::new(SCORE_BINS, false),
             block_rows: 0,
         }
     }
 
     /// Whether this state, which may come from a file, is one of this baseline.
     pub fn check(&self, baseline: &Baseline) -> Result<(), OtherModel> {
-        let fits = |counted: &Counted, bins: usize| {
+        let fits = |counted: &Counted, bins: usize, is_category: bool| {
             counted.counts.len() == bins
                 && counted.block.len() == bins
                 && counted.squares.len() == bins + 1
+                && counted.cut_squares.len() == cuts(bins, is_category)
                 && counted.in_blocks.len() == bins + 1
         };
         let is_whole = self.format == FORMAT
             && self.columns.len() == baseline.columns.len()
-            && fits(&self.scores, SCORE_BINS)
+            && fits(&self.scores, SCORE_BINS, false)
             && self
                 .columns
                 .iter()
                 .zip(&baseline.columns)
-                .all(|(counted, column)| fits(counted, column.distribution.counts.len()));
+                .all(|(counted, column)| {
+                    fits(
+                        counted,
+                        column.distribution.counts.len(),
+                        column.is_category,
+                    )
+                });
         if is_whole { Ok(()) } else { Err(OtherModel) }
     }
 
@@ -205,4 +275,43 @@ impl Window {
 /// The bin of a probability.
 pub(super) fn score_bin(probability: f64) -> usize {
     ((probability.clamp(0.0, 1.0) * SCORE_BINS as f64) as usize).min(SCORE_BINS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blocks whose rows are spread over three bins, but for one kind that comes block by block.
+    fn counted(is_category: bool) -> Counted {
+        let mut counted = Counted::new(4, is_category);
+        for block in 0..50 {
+            for row in 0..100 {
+                let bin = if block % 10 == 0 { 3 } else { row % 3 };
+                counted.observe(Some(bin));
+            }
+            counted.end_block();
+        }
+        counted
+    }
+
+    #[test]
+    fn the_largest_clustering_is_that_of_what_comes_in_bursts() {
+        for is_category in [true, false] {
+            let counted = counted(is_category);
+            let largest = counted.clustering();
+            assert!((90.0..=110.0).contains(&largest), "{largest}");
+            assert!(counted.overdispersion() < 0.5 * largest);
+        }
+    }
+
+    #[test]
+    fn nothing_and_a_constant_do_not_cluster() {
+        assert_eq!(Counted::new(0, false).clustering(), 1.0);
+        let mut counted = Counted::new(2, false);
+        for _ in 0..5 {
+            (0..100).for_each(|_| counted.observe(Some(0)));
+            counted.end_block();
+        }
+        assert_eq!(counted.clustering(), 1.0);
+    }
 }
