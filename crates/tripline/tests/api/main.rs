@@ -28,5 +28,6 @@ mod retraining;
 mod server;
 mod signatures;
 mod sources;
+mod threats;
 mod verdicts;
 mod webhooks;
