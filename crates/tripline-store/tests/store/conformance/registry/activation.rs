@@ -2,7 +2,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Barrier, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -37,6 +37,7 @@ fn history(store: &dyn Backend, model: Option<ModelId>) -> Vec<ModelEvent> {
     loop {
         let page = store.model_events(model, before, 2).unwrap();
         let Some(last) = page.last() else { break };
+        assert!(before.is_none_or(|before| last.number < before));
         before = Some(last.number);
         events.extend(page);
     }
@@ -288,7 +289,8 @@ pub(crate) fn whoever_looks_sees_one_active_model(store: &dyn Backend) {
     // Which model was active at which epoch: as its writer was told, and as readers found.
     let written = Mutex::new(BTreeMap::from([(start.epoch, model_id(1))]));
     let found = Mutex::new(Vec::new());
-    let writing = AtomicUsize::new(WRITERS);
+    let lost = AtomicUsize::new(0);
+    let is_over = AtomicBool::new(false);
     let write = |first: usize| {
         for at in 0..SWAPS {
             let new = ((first + at) % 4) as u8 + 1;
@@ -304,17 +306,19 @@ pub(crate) fn whoever_looks_sees_one_active_model(store: &dyn Backend) {
                         assert_eq!(twice, None);
                         break;
                     }
-                    // Somebody was faster.
-                    Err(StoreError::Conflict { .. }) => {}
+                    // Somebody was faster, which comes to an end.
+                    Err(StoreError::Conflict { .. }) => {
+                        let lost = lost.fetch_add(1, Ordering::SeqCst);
+                        assert!(lost < WRITERS * WRITERS * SWAPS);
+                    }
                     Err(other) => panic!("{other}"),
                 }
             }
         }
-        writing.fetch_sub(1, Ordering::SeqCst);
     };
     let read = || {
         let mut last = 0;
-        while writing.load(Ordering::SeqCst) > 0 {
+        while !is_over.load(Ordering::SeqCst) {
             let before = store.epoch().unwrap();
             let active = active(store);
             assert_eq!(active.len(), 1, "{active:?}");
@@ -327,12 +331,16 @@ pub(crate) fn whoever_looks_sees_one_active_model(store: &dyn Backend) {
         }
     };
     thread::scope(|scope| {
-        for first in 0..WRITERS {
-            scope.spawn(move || write(first));
-        }
         for _ in 0..3 {
             scope.spawn(read);
         }
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|first| scope.spawn(move || write(first)))
+            .collect();
+        let ended: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        // Before a failure is shown, or the readers would wait for ever.
+        is_over.store(true, Ordering::SeqCst);
+        assert!(ended.iter().all(|ended| ended.is_ok()));
     });
     let written = written.into_inner().unwrap();
     for (epoch, id) in found.into_inner().unwrap() {

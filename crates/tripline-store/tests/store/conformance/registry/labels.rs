@@ -34,6 +34,7 @@ fn check(store: &dyn Backend, filter: &LabelFilter, expected: &[LabelId]) {
             let page = store.labels(&filter, page_labels).unwrap();
             assert!(page.labels.len() <= page_labels);
             found.extend(page.labels.iter().map(|label| label.id));
+            assert!(found.len() <= expected.len(), "{filter:?}: {found:?}");
             match page.next {
                 Some(next) => filter.after = Some(next),
                 None => break,

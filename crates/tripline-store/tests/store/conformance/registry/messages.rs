@@ -143,7 +143,8 @@ pub(crate) fn of_several_senders_one_tells_of_each_message(store: &dyn Backend) 
     send(store, 1, &bodies);
     let told = AtomicUsize::new(0);
     let work = || {
-        loop {
+        // Each round somebody tells of a message, or there is none left.
+        for _ in 0..=MESSAGES {
             let due = store.due_messages(seconds(9), 5).unwrap();
             if due.is_empty() {
                 break;
