@@ -96,17 +96,8 @@ pub enum Command {
     /// Compare two models on the same labelled rows.
     Compare(CompareArgs),
     /// Messages of Kafka that could not be judged.
-    DeadLetters {
-        /// What to do.
-        #[command(subcommand)]
-        command: DeadLettersCommand,
-        /// Where.
-        #[command(flatten)]
-        cluster: KafkaClusterArgs,
-        /// Print the answer as JSON.
-        #[arg(long, global = true)]
-        json: bool,
-    },
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
     /// List, show and check model bundles, which are files.
     #[command(subcommand)]
     Bundle(BundleCommand),
@@ -208,7 +199,7 @@ pub struct ServeArgs {
     )]
     pub webhook_allow: Vec<ipnet::IpNet>,
     /// Kafka.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Kafka")]
     pub kafka: KafkaArgs,
 }
 

@@ -19,13 +19,17 @@ use super::{
     state::AppState,
     time::rfc3339,
 };
+use crate::kafka::{KafkaSource, KafkaTopics};
 use crate::live::{
     CaptureParams, CaptureSource, LiveError, ParamsError, SourceCounts, SourceHandle, SourceState,
     StartError, Status, Surroundings, refused,
 };
 
 const PACKET_CAPTURE: &str = "packet_capture";
-const NO_KAFKA: &str = "this build has no Kafka connection yet";
+const EXTERNAL_KAFKA: &str = "external_kafka";
+/// Topics of Kafka are given when the server is started: which of a cluster's topics a worker reads
+/// is the same for all workers of its group.
+const NO_KAFKA: &str = "it is switched by the server's options: --kafka-brokers, --kafka-topic, --kafka-external-topic";
 /// Longest name of a topic that Kafka knows.
 const MAX_TOPIC: usize = 249;
 
@@ -44,7 +48,7 @@ const DEFINITIONS: [Definition; 3] = [
         topic: None,
     },
     Definition {
-        name: "external_kafka",
+        name: EXTERNAL_KAFKA,
         description: "Rows of external senders, from a Kafka topic",
         topic: Some("external-traffic"),
     },
@@ -56,6 +60,14 @@ const DEFINITIONS: [Definition; 3] = [
 ];
 
 impl Definition {
+    /// The topics of Kafka that this source stands for, if the server reads any.
+    fn kafka(&self, state: &AppState) -> Option<KafkaSource> {
+        state.kafka()?.source(match self.name {
+            EXTERNAL_KAFKA => KafkaTopics::SendersChecked,
+            _ => KafkaTopics::WritersTrusted,
+        })
+    }
+
     fn default_config(&self) -> Value {
         match self.topic {
             None => json!(CaptureParams::default()),
@@ -256,24 +268,52 @@ impl SourceStateBody {
 
 impl SourceBody {
     fn of(state: &AppState, definition: &Definition, stored: &StoredSource) -> Self {
+        let mut config = config_of(stored);
         let doing = match definition.topic {
             None => state.sources().capture_state(),
-            Some(_) => SourceState {
-                status: Status::Stopped,
-                message: Some(NO_KAFKA.to_owned()),
-                since: state.sources().since,
-                counts: SourceCounts::default(),
-            },
+            Some(_) => {
+                let found = definition.kafka(state);
+                if let Some(found) = &found {
+                    config.insert("topic".to_owned(), json!(found.topics.join(",")));
+                }
+                kafka_state(found, state.sources().since)
+            }
         };
         Self {
             id: stored.key.to_string(),
             source_name: definition.name,
-            is_enabled: stored.is_enabled,
+            is_enabled: match definition.topic {
+                None => stored.is_enabled,
+                Some(_) => doing.status != Status::Stopped,
+            },
             description: definition.description,
-            config_params: Value::Object(config_of(stored)),
+            config_params: Value::Object(config),
             updated_at: rfc3339(stored.updated_at),
             state: SourceStateBody::of(doing),
         }
+    }
+}
+
+fn kafka_state(found: Option<KafkaSource>, since: Timestamp) -> SourceState {
+    let Some(found) = found else {
+        return SourceState {
+            status: Status::Stopped,
+            message: Some(NO_KAFKA.to_owned()),
+            since,
+            counts: SourceCounts::default(),
+        };
+    };
+    SourceState {
+        status: match found.trouble {
+            None => Status::Running,
+            Some(_) => Status::Retrying,
+        },
+        message: found.trouble,
+        since,
+        counts: SourceCounts {
+            verdicts: found.verdicts,
+            ..SourceCounts::default()
+        },
     }
 }
 
@@ -401,10 +441,12 @@ pub(crate) async fn change(
                 .changed(&stored, &update.changes)
                 .map_err(|error| refusal(&error))?
                 .to_string();
-            if definition.topic.is_some() && update.is_enabled {
+            if definition.topic.is_some()
+                && update.is_enabled != SourceBody::of(state, definition, &stored).is_enabled
+            {
                 return Err(ApiError::new(
                     StatusCode::CONFLICT,
-                    format!("{} cannot be switched on: {NO_KAFKA}", definition.name),
+                    format!("{} cannot be switched here: {NO_KAFKA}", definition.name),
                 ));
             }
             let is_changed = config != stored.config || update.is_enabled != stored.is_enabled;

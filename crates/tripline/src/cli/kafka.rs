@@ -199,6 +199,9 @@ pub enum DeadLettersCommand {
 /// Options of `dead-letters replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: KafkaClusterArgs,
     /// Topic that the originals go back to; may be repeated. Letters that name another topic are
     /// left.
     #[arg(long, value_name = "TOPIC", default_value = "network-traffic", value_delimiter = ',', value_parser = topic)]
@@ -218,6 +221,9 @@ pub struct ReplayArgs {
     /// Give up after so many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 impl KafkaClusterArgs {
@@ -231,6 +237,16 @@ impl KafkaClusterArgs {
             Some(file) => secret_file(file, option).map(Some),
             None => Ok(secret_variable(variable)),
         };
+        for (option, file) in [
+            ("--kafka-ca-file", &self.kafka_ca_file),
+            ("--kafka-certificate-file", &self.kafka_certificate_file),
+            ("--kafka-key-file", &self.kafka_key_file),
+        ] {
+            if let Some(file) = file {
+                std::fs::File::open(file)
+                    .with_context(|| format!("{option}: cannot read {}", file.display()))?;
+            }
+        }
         let tls = if self.kafka_tls {
             Some(Tls {
                 ca_file: self.kafka_ca_file.clone(),

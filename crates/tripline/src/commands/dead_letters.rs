@@ -7,24 +7,16 @@ use tripline_kafka::{
     dead_letter::{self, Replay, Replayed},
 };
 
-use crate::cli::{DeadLettersCommand, KafkaClusterArgs, ReplayArgs};
+use crate::cli::{DeadLettersCommand, ReplayArgs};
 
-pub(super) fn run(
-    command: &DeadLettersCommand,
-    cluster: &KafkaClusterArgs,
-    as_json: bool,
-) -> anyhow::Result<ExitCode> {
+pub(super) fn run(command: &DeadLettersCommand) -> anyhow::Result<ExitCode> {
     match command {
-        DeadLettersCommand::Replay(args) => replay(args, cluster, as_json),
+        DeadLettersCommand::Replay(args) => replay(args),
     }
 }
 
-fn replay(
-    args: &ReplayArgs,
-    cluster: &KafkaClusterArgs,
-    as_json: bool,
-) -> anyhow::Result<ExitCode> {
-    let Some(connection) = cluster.connection()? else {
+fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let Some(connection) = args.cluster.connection()? else {
         bail!("there is no cluster; name its brokers with --kafka-brokers");
     };
     let first = args.topic.first().map_or("", String::as_str);
@@ -46,7 +38,7 @@ fn replay(
         &producer,
     )?;
     let mut out = std::io::stdout();
-    if as_json {
+    if args.json {
         let body = json!({
             "dead_letters": topic,
             "sent": replayed.sent,

@@ -63,11 +63,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Drift { model, server } => server::drift::run(model.as_deref(), &server),
         Command::Retrain { command, server } => server::retrain::run(&command, &server),
         Command::Compare(args) => compare::run(&args),
-        Command::DeadLetters {
-            command,
-            cluster,
-            json,
-        } => dead_letters::run(&command, &cluster, json),
+        Command::DeadLetters(command) => dead_letters::run(&command),
         Command::Bundle(command) => bundle::run(&command),
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),

@@ -21,25 +21,84 @@ pub(crate) struct KafkaHealth {
     pub(crate) consumers: Value,
 }
 
+/// A kind of topics; each is a source of the origin system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KafkaTopics {
+    /// Topics whose writers are trusted.
+    WritersTrusted,
+    /// Topics whose senders are checked.
+    SendersChecked,
+}
+
+impl KafkaTopics {
+    fn has(self, topic: &InputTopic) -> bool {
+        match self {
+            Self::WritersTrusted => topic.senders.is_none(),
+            Self::SendersChecked => topic.senders.is_some(),
+        }
+    }
+}
+
+/// How the topics of a kind are doing.
+#[derive(Debug, Clone)]
+pub(crate) struct KafkaSource {
+    /// Why they do not work at the moment.
+    pub(crate) trouble: Option<String>,
+    /// Verdicts stored since the process was started.
+    pub(crate) verdicts: u64,
+    /// Their names.
+    pub(crate) topics: Vec<String>,
+}
+
 impl KafkaHandle {
-    /// How it is doing.
-    pub(crate) fn health(&self) -> KafkaHealth {
+    /// The topics of a kind, if any is read.
+    pub(crate) fn source(&self, kind: KafkaTopics) -> Option<KafkaSource> {
+        let shared = &*self.0;
+        let topics = shared.settings.topics.iter();
+        let topics: Vec<String> = topics
+            .filter(|topic| kind.has(topic))
+            .map(|topic| topic.name.clone())
+            .collect();
+        if topics.is_empty() {
+            return None;
+        }
+        let books = shared.ledger.counts();
+        let verdicts = books
+            .filter(|(name, _)| topics.iter().any(|topic| topic == name))
+            .map(|(_, counts)| counts.verdicts)
+            .sum();
+        Some(KafkaSource {
+            trouble: self.trouble(),
+            verdicts,
+            topics,
+        })
+    }
+
+    /// What stands in the way.
+    fn trouble(&self) -> Option<String> {
         let shared = &*self.0;
         let consumer = shared.consumer().map(|consumer| consumer.status());
-        let producer = shared.producer.status();
         let trouble = shared.trouble().clone();
         let reading = match &consumer {
             None => Some("the worker is being started".to_owned()),
             Some(status) => reason(&status.state),
         };
-        let missing = consumer
-            .as_ref()
-            .and_then(|status| missing_topic(shared, status));
+        let missing = consumer.and_then(|status| missing_topic(shared, &status));
+        let clients = match (reading, reason(&shared.producer.state())) {
+            (Some(reading), Some(writing)) if reading == writing => {
+                Some(format!("reading and writing: {reading}"))
+            }
+            (Some(reading), Some(writing)) => {
+                Some(format!("reading: {reading}; writing: {writing}"))
+            }
+            (Some(reading), None) => Some(format!("reading: {reading}")),
+            (None, Some(writing)) => Some(format!("writing: {writing}")),
+            (None, None) => None,
+        };
         // What stands in the way of everything comes first.
         let reasons: Vec<String> = [
-            trouble.restarting.clone(),
-            reading.map(|reason| format!("reading: {reason}")),
-            reason(&producer.state).map(|reason| format!("writing: {reason}")),
+            trouble.restarting,
+            clients,
             trouble.models,
             trouble.waiting,
             trouble.topics,
@@ -48,7 +107,16 @@ impl KafkaHandle {
         .into_iter()
         .flatten()
         .collect();
-        let message = (!reasons.is_empty()).then(|| reasons.join("; "));
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
+    /// How it is doing.
+    pub(crate) fn health(&self) -> KafkaHealth {
+        let shared = &*self.0;
+        let consumer = shared.consumer().map(|consumer| consumer.status());
+        let producer = shared.producer.status();
+        let trouble = shared.trouble().clone();
+        let message = self.trouble();
         let status = if message.is_none() { "ok" } else { "degraded" };
         let settings = &shared.settings;
         let books: Vec<Value> = shared
@@ -82,20 +150,20 @@ impl KafkaHandle {
             },
             "ledger": books,
         });
-        let check = |has_policy: bool, default_topic: &str| {
+        let check = |kind: KafkaTopics, default_topic: &str| {
             consumer_check(
                 shared,
                 consumer.as_ref(),
                 (status, message.as_deref()),
-                &|topic| topic.senders.is_some() == has_policy,
+                kind,
                 default_topic,
             )
         };
         KafkaHealth {
             is_degraded: message.is_some(),
             consumers: json!({
-                "internal": check(false, "network-traffic"),
-                "external": check(true, "external-traffic"),
+                "internal": check(KafkaTopics::WritersTrusted, "network-traffic"),
+                "external": check(KafkaTopics::SendersChecked, "external-traffic"),
             }),
             kafka,
         }
@@ -108,10 +176,14 @@ fn consumer_check(
     shared: &Shared,
     consumer: Option<&ConsumerStatus>,
     (status, message): (&str, Option<&str>),
-    is_its: &dyn Fn(&InputTopic) -> bool,
+    kind: KafkaTopics,
     default_topic: &str,
 ) -> Value {
-    let topics = shared.settings.topics.iter().filter(|topic| is_its(topic));
+    let topics = shared
+        .settings
+        .topics
+        .iter()
+        .filter(|topic| kind.has(topic));
     let names: Vec<&str> = topics.map(|topic| topic.name.as_str()).collect();
     if names.is_empty() {
         return json!({

@@ -18,7 +18,7 @@ mod told;
 mod worker;
 mod writing;
 
-pub(crate) use self::health::KafkaHealth;
+pub(crate) use self::health::{KafkaHealth, KafkaSource, KafkaTopics};
 pub use self::{
     settings::{InputTopic, KafkaSettings},
     worker::{KafkaHandle, KafkaWorker, Surroundings},

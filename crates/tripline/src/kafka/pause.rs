@@ -98,6 +98,6 @@ mod tests {
         let stop = Stop::default();
         assert!(!stop.pause(Duration::from_millis(1)));
         stop.ask();
-        assert!(stop.pause(Duration::from_secs(3600)));
+        assert!(stop.pause(Duration::from_hours(1)));
     }
 }

@@ -19,7 +19,7 @@ use super::{
     told::{self, Aside},
 };
 use crate::{
-    api::{Bench, JudgedRow, NewRow, STORED_REASONS, ScorerPool, Scorers},
+    api::{Bench, JudgedRow, NewRow, STORED_REASONS, ScorerPool, Scorers, reason_bytes},
     registry::Serving,
 };
 
@@ -91,14 +91,14 @@ impl Reader<'_> {
             check_label(&judged).map_err(refused)?;
             let place = self.origin.place(message.offset, index);
             let place = place.ok_or_else(|| refused("it has no place in a stream".to_owned()))?;
+            let new_row = judged.new_row(self.created_at);
+            let mut shown = judged.row(None, self.created_at, Source::ExternalKafka);
+            // In the precision that the store keeps, so that a repeat is told in the same words.
+            shown.reasons = reason_bytes::decode(&new_row.reasons).into();
             rows.push(PlacedRow {
                 place,
-                row: judged.new_row(self.created_at),
-                prediction: told::prediction(&judged.row(
-                    None,
-                    self.created_at,
-                    Source::ExternalKafka,
-                )),
+                prediction: told::prediction(&shown),
+                row: new_row,
                 aside: Aside {
                     event_time: row.event_time,
                     sender: sender.clone(),

@@ -133,7 +133,13 @@ impl KafkaWorker {
         let supervised = Arc::clone(&shared);
         let run = move || {
             let mut first = Some(Arc::new(consumer));
-            supervise(&supervised, || run(&supervised, &mut first));
+            let Shared {
+                stop,
+                trouble,
+                ledger,
+                ..
+            } = &*supervised;
+            supervise(stop, trouble, ledger, || run(&supervised, &mut first));
         };
         threads.push(
             thread::Builder::new()
@@ -223,16 +229,22 @@ impl Shared {
 
 /// Runs something until it ends in good order: after a panic or an error it is run again, later
 /// each time.
-fn supervise(shared: &Shared, mut run: impl FnMut() -> Result<(), String>) {
+fn supervise(
+    stop: &Stop,
+    trouble: &Mutex<Trouble>,
+    ledger: &Ledger,
+    mut run: impl FnMut() -> Result<(), String>,
+) {
+    let trouble = || trouble.lock().unwrap_or_else(PoisonError::into_inner);
     let mut pauses = Pauses::default();
-    while !shared.stop.is_wanted() {
+    while !stop.is_wanted() {
         let begun = Instant::now();
-        let ended = catch_unwind(AssertUnwindSafe(&mut run));
-        let reason = match ended {
-            Ok(Ok(())) => break,
-            Ok(Err(reason)) => reason,
-            Err(panic) => panicked(shared, panic_words(&*panic)),
-        };
+        let ended = catch_unwind(AssertUnwindSafe(&mut run)).unwrap_or_else(|panic| {
+            let words = panic_words(&*panic);
+            trouble().last_panic = Some(words.clone());
+            Err(format!("a thread panicked: {words}"))
+        });
+        let Err(reason) = ended else { break };
         if begun.elapsed() >= GOOD_RUN {
             pauses.reset();
         }
@@ -243,23 +255,17 @@ fn supervise(shared: &Shared, mut run: impl FnMut() -> Result<(), String>) {
             "the Kafka worker stopped and is started again"
         );
         {
-            let mut trouble = shared.trouble();
+            let mut trouble = trouble();
             trouble.restarts += 1;
             trouble.restarting = Some(reason);
         }
-        shared.ledger.all_handed_back();
-        if shared.stop.pause(pause) {
+        ledger.all_handed_back();
+        if stop.pause(pause) {
             break;
         }
     }
-    shared.ledger.all_handed_back();
-    shared.trouble().restarting = None;
-}
-
-fn panicked(shared: &Shared, words: String) -> String {
-    let reason = format!("a thread panicked: {words}");
-    shared.trouble().last_panic = Some(words);
-    reason
+    ledger.all_handed_back();
+    trouble().restarting = None;
 }
 
 /// Reads and writes until the end is wanted, or until one of the two panics.
@@ -281,10 +287,10 @@ fn run(shared: &Shared, first: &mut Option<Arc<Consumer>>) -> Result<(), String>
         Duration::ZERO
     };
     consumer.stop(grace);
-    outcome.map_err(|words| panicked(shared, words))
+    outcome
 }
 
-/// The error is what a panic said.
+/// The error says why it ended.
 fn read_and_write(shared: &Shared, consumer: &Consumer) -> Result<(), String> {
     let (to_writer, chunks) = sync_channel::<Chunk>(QUEUE);
     thread::scope(|scope| {
@@ -297,7 +303,11 @@ fn read_and_write(shared: &Shared, consumer: &Consumer) -> Result<(), String> {
         let reading = reading.join();
         match writing.and(reading) {
             Ok(()) => Ok(()),
-            Err(panic) => Err(panic_words(&*panic)),
+            Err(panic) => {
+                let words = panic_words(&*panic);
+                shared.trouble().last_panic = Some(words.clone());
+                Err(format!("a thread panicked: {words}"))
+            }
         }
     })
 }
@@ -409,5 +419,45 @@ fn make_topics(shared: &Shared, partitions: i32) {
         if shared.stop.pause(pauses.next()) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_panics_is_run_again_and_counted() {
+        let (stop, trouble) = (Stop::default(), Mutex::default());
+        let ledger = Ledger::new(["t"]);
+        let mut runs = 0;
+        supervise(&stop, &trouble, &ledger, || {
+            runs += 1;
+            ledger.received("t", 5);
+            match runs {
+                1 => panic!("the first"),
+                2 => Err("the second".to_owned()),
+                _ => Ok(()),
+            }
+        });
+        assert_eq!(runs, 3);
+        let trouble = trouble.into_inner().unwrap();
+        assert_eq!((trouble.restarts, trouble.restarting), (2, None));
+        assert_eq!(trouble.last_panic.as_deref(), Some("the first"));
+        let (_, counts) = ledger.counts().next().unwrap();
+        assert_eq!(
+            (counts.received, counts.handed_back, counts.pending),
+            (15, 15, 0)
+        );
+    }
+
+    #[test]
+    fn the_end_is_not_waited_for() {
+        let (stop, trouble) = (Stop::default(), Mutex::default());
+        supervise(&stop, &trouble, &Ledger::new([]), || {
+            stop.ask();
+            Err("never mind".to_owned())
+        });
+        assert!(stop.is_wanted());
     }
 }

@@ -279,6 +279,17 @@ impl<'a> Writer<'a> {
             }
             letters = again;
         }
+        if let Some((message, poison)) = chunk.poisoned.first() {
+            tracing::warn!(
+                topic = chunk.topic,
+                partition = chunk.partition,
+                messages = chunk.poisoned.len(),
+                first_offset = message.offset,
+                first_reason = poison.detail,
+                "messages that cannot be judged are in '{}'",
+                topic.dead_letters,
+            );
+        }
         self.shared.done();
         self.pauses.reset();
         Ok(())

@@ -117,7 +117,7 @@ async fn a_change_that_cannot_be_is_named_and_changes_nothing() {
             "/api/v1/config/sources/internal_kafka",
             r#"{"is_enabled":true}"#,
             409,
-            "no Kafka connection yet",
+            "cannot be switched here: it is switched by the server's options",
         ),
         (
             "/api/v1/config/sources/external_kafka",

@@ -163,6 +163,14 @@ fn what_cannot_be_is_refused_by_name() {
             "--kafka-tls",
         ),
         (
+            vec![
+                "--kafka-brokers=a:1",
+                "--kafka-tls",
+                "--kafka-ca-file=/nowhere",
+            ],
+            "--kafka-ca-file: cannot read /nowhere",
+        ),
+        (
             vec!["--kafka-brokers=a:1", "--kafka-sasl=plain"],
             "--kafka-username",
         ),

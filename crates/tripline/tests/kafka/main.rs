@@ -1,0 +1,9 @@
+//! The server as a worker of a consumer group, on a real broker: one for all tests but those that
+//! take theirs away.
+#![cfg(test)]
+
+mod forms;
+mod harness;
+mod killed;
+mod letters;
+mod outage;
