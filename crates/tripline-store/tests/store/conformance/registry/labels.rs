@@ -128,6 +128,8 @@ pub(crate) fn labels_that_do_not_agree_stand_beside_each_other(store: &dyn Backe
         (4, "ada", true, Accepted),
         (4, "grace", false, Rejected),
         (5, "ada", false, Accepted),
+        // One that does not count beside two that do not agree.
+        (3, "joan", true, Rejected),
     ];
     let labels = said.map(|(number, author, is_attack, state)| NewLabel {
         state,
