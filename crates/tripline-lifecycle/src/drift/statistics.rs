@@ -3,12 +3,16 @@
 use statrs::function::{erf::erfc, gamma::checked_gamma_ur};
 
 /// The population stability index of two distributions given as counts: `Σ (q - p) ln (q / p)`.
-/// Half a row is added to each bin, so that an empty one is no infinity.
+/// Half a row is added to each bin that either has rows in, so that an empty one is no infinity.
 pub(super) fn psi(base: &[u64], now: &[u64]) -> f64 {
-    let bins = base.len() as f64;
-    let (base_rows, now_rows) = (total(base) + bins / 2.0, total(now) + bins / 2.0);
-    base.iter()
-        .zip(now)
+    let used = || {
+        base.iter()
+            .zip(now)
+            .filter(|(base, now)| **base + **now > 0)
+    };
+    let half = used().count() as f64 / 2.0;
+    let (base_rows, now_rows) = (total(base) + half, total(now) + half);
+    used()
         .map(|(base, now)| {
             let p = (*base as f64 + 0.5) / base_rows;
             let q = (*now as f64 + 0.5) / now_rows;
@@ -170,6 +174,8 @@ mod tests {
     fn equal_distributions_have_no_distance() {
         let counts = [10, 20, 30];
         assert!(psi(&counts, &counts).abs() < 1e-12);
+        // Bins that nobody uses are no distance, however different the numbers of rows are.
+        assert!(psi(&[0, 20_000, 0], &[0, 500, 0]).abs() < 1e-12);
         assert!(kolmogorov_smirnov(&counts, &counts).abs() < 1e-12);
         assert!(chi_squared(&counts, &counts).0.abs() < 1e-9);
     }
