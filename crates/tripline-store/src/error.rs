@@ -1,4 +1,4 @@
-use std::{error::Error, path::PathBuf};
+use std::{error::Error, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
@@ -122,6 +122,31 @@ pub enum StoreError {
         /// The digest they had.
         expected: String,
     },
+    /// There is no connection to the database; it is tried again by itself.
+    #[error("database {place} cannot be reached")]
+    Unreachable {
+        /// The database, without user and password.
+        place: String,
+        /// Why.
+        #[source]
+        source: BackendError,
+    },
+    /// The database took too long; whether it did what was asked is not known.
+    #[error("database {place} did not answer within {after:?}")]
+    TimedOut {
+        /// The database, without user and password.
+        place: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The schema of the database holds tables of another program.
+    #[error("schema '{schema}' of database {place} holds tables of another program")]
+    ForeignSchema {
+        /// The database, without user and password.
+        place: String,
+        /// The schema.
+        schema: String,
+    },
     /// Anything else that the backend reports.
     #[error("database {path} failed")]
     Backend {
@@ -137,7 +162,13 @@ impl StoreError {
     /// Whether the same call may succeed later without anybody changing the request: the caller
     /// keeps its rows and tries again.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::DiskFull { .. })
+        matches!(
+            self,
+            Self::Busy { .. }
+                | Self::DiskFull { .. }
+                | Self::Unreachable { .. }
+                | Self::TimedOut { .. }
+        )
     }
 
     pub(crate) fn invalid(

@@ -83,6 +83,7 @@ mod batch;
 mod error;
 mod filter;
 mod id;
+mod postgres;
 mod registry;
 mod retention;
 mod source;
@@ -97,6 +98,7 @@ pub use self::{
     error::{BackendError, Result, StoreError},
     filter::{Cursor, Order, Page, ParseCursorError, VerdictFilter},
     id::{BatchId, MAX_SEQUENCE, ParseIdError, Stream, VerdictId},
+    postgres::{PostgresOptions, PostgresStore},
     registry::{
         Backend, Committed, Label, LabelFilter, LabelId, LabelPage, LabelState, Message,
         MessageState, Model, ModelEvent, ModelFilter, ModelId, ModelStage, ModelTexts, NewLabel,

@@ -117,3 +117,13 @@ pub(crate) fn conflict(what: impl Into<String>, found: &str, expected: &str) -> 
 pub trait Backend: crate::Store + Registry {}
 
 impl<T: crate::Store + Registry> Backend for T {}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,4 +1,6 @@
-use crate::{BatchId, Timestamp, VerdictId};
+use std::borrow::Cow;
+
+use crate::{BatchId, MAX_SEQUENCE, Result, StoreError, Timestamp, VerdictId};
 
 /// The way by which a row came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,6 +117,40 @@ pub struct Provenance {
     pub namer: Option<ModelRef>,
 }
 
+impl Provenance {
+    /// All parts with their lengths, so that no two provenances have the same text.
+    pub(crate) fn canonical(&self) -> String {
+        let model = |model: &Option<ModelRef>| match model {
+            None => vec![Cow::from("-")],
+            Some(ModelRef {
+                name,
+                version,
+                threshold,
+            }) => vec![
+                Cow::from("+"),
+                Cow::from(name.clone()),
+                Cow::from(version.clone()),
+                Cow::from(threshold.map_or_else(|| "-".to_owned(), |value| value.to_string())),
+            ],
+        };
+        let mut parts = vec![
+            Cow::from(self.schema.as_str()),
+            Cow::from(self.schema_version.to_string()),
+            Cow::from(self.schema_fingerprint.as_str()),
+        ];
+        parts.extend(model(&self.detector));
+        parts.extend(model(&self.classifier));
+        parts.extend(model(&self.namer));
+        let mut text = String::new();
+        for part in parts {
+            text.push_str(&part.len().to_string());
+            text.push(':');
+            text.push_str(&part);
+        }
+        text
+    }
+}
+
 /// Is it a threat?
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ThreatPart {
@@ -172,6 +208,40 @@ pub struct NewVerdict<'a> {
     pub reasons: &'a [u8],
     /// The flow, as the caller encodes it, when the row is one.
     pub flow: Option<&'a [u8]>,
+}
+
+impl NewVerdict<'_> {
+    /// Whether it can be stored. A database may take a number that is none for NULL, which means
+    /// "no opinion" here.
+    pub(crate) fn check(&self) -> Result<()> {
+        let probability = |what, value: f64| {
+            if (0.0..=1.0).contains(&value) {
+                Ok(())
+            } else {
+                Err(StoreError::invalid(what, value, "from 0 to 1"))
+            }
+        };
+        if self.sequence > MAX_SEQUENCE {
+            return Err(StoreError::invalid("sequence", self.sequence, "below 2^35"));
+        }
+        if let Some(threat) = self.threat {
+            probability("threat probability", threat.probability)?;
+        }
+        if let Some(attack) = self.attack {
+            probability("class confidence", attack.confidence)?;
+            if let Some(named) = attack.named {
+                probability("name confidence", named.confidence)?;
+            }
+        }
+        if let Some(row_number) = self.row_number.filter(|&number| number > i64::MAX as u64) {
+            return Err(StoreError::invalid("row number", row_number, "below 2^63"));
+        }
+        if let Some(label) = self.label.filter(|label| label.len() > MAX_LABEL_BYTES) {
+            let found = format!("{} bytes long", label.len());
+            return Err(StoreError::invalid("label", found, "at most 256 bytes"));
+        }
+        Ok(())
+    }
 }
 
 /// The longest true label that is stored.

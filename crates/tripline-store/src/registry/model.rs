@@ -131,6 +131,18 @@ pub struct ModelTexts {
     pub tags: Vec<String>,
 }
 
+impl ModelTexts {
+    /// The tags as one text. They hold no line break, which [`Step::check`](crate::Step::check)
+    /// sees to.
+    pub(crate) fn joined_tags(&self) -> String {
+        self.tags.join("\n")
+    }
+
+    pub(crate) fn split_tags(tags: &str) -> Vec<String> {
+        tags.lines().map(ToOwned::to_owned).collect()
+    }
+}
+
 /// A version to be added.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewModel {

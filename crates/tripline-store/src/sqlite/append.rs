@@ -1,4 +1,4 @@
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -7,8 +7,8 @@ use super::{
     failure::Result,
 };
 use crate::{
-    AppendOutcome, BatchId, MAX_LABEL_BYTES, MAX_SEQUENCE, ModelRef, NewVerdict, Provenance,
-    Source, Stage, StoreError, Stream, Timestamp, id::Place, verdict::AttackPart,
+    AppendOutcome, BatchId, NewVerdict, Provenance, Source, Stage, StoreError, Stream, Timestamp,
+    id::Place, verdict::AttackPart,
 };
 
 /// Names and provenances whose numbers the writer knows. Both come from models, so they are few.
@@ -38,7 +38,7 @@ impl Interned {
         transaction: &Transaction<'_>,
         provenance: &Provenance,
     ) -> Result<i64> {
-        let canonical = canonical(provenance);
+        let canonical = provenance.canonical();
         if let Some(&id) = self.provenances.get(&canonical) {
             return Ok(id);
         }
@@ -84,38 +84,6 @@ impl Interned {
     }
 }
 
-/// All parts with their lengths, so that no two provenances have the same text.
-fn canonical(provenance: &Provenance) -> String {
-    let model = |model: &Option<ModelRef>| match model {
-        None => vec![Cow::from("-")],
-        Some(ModelRef {
-            name,
-            version,
-            threshold,
-        }) => vec![
-            Cow::from("+"),
-            Cow::from(name.clone()),
-            Cow::from(version.clone()),
-            Cow::from(threshold.map_or_else(|| "-".to_owned(), |value| value.to_string())),
-        ],
-    };
-    let mut parts = vec![
-        Cow::from(provenance.schema.as_str()),
-        Cow::from(provenance.schema_version.to_string()),
-        Cow::from(provenance.schema_fingerprint.as_str()),
-    ];
-    parts.extend(model(&provenance.detector));
-    parts.extend(model(&provenance.classifier));
-    parts.extend(model(&provenance.namer));
-    let mut text = String::new();
-    for part in parts {
-        text.push_str(&part.len().to_string());
-        text.push(':');
-        text.push_str(&part);
-    }
-    text
-}
-
 pub(super) fn append(
     connection: &mut Connection,
     interned: &mut Interned,
@@ -153,7 +121,7 @@ fn append_all(
              ON CONFLICT (id) DO NOTHING",
         )?;
         for verdict in verdicts {
-            check(verdict)?;
+            verdict.check()?;
             let place = Place {
                 stream: stream.number,
                 sequence: verdict.sequence,
@@ -292,42 +260,4 @@ fn numbered(
         confidence: attack.confidence,
         named,
     })
-}
-
-/// SQLite stores a number that is none as NULL, which means "no opinion" here.
-fn check(verdict: &NewVerdict<'_>) -> Result<(), StoreError> {
-    let probability = |what, value: f64| {
-        if (0.0..=1.0).contains(&value) {
-            Ok(())
-        } else {
-            Err(StoreError::invalid(what, value, "from 0 to 1"))
-        }
-    };
-    if verdict.sequence > MAX_SEQUENCE {
-        return Err(StoreError::invalid(
-            "sequence",
-            verdict.sequence,
-            "below 2^35",
-        ));
-    }
-    if let Some(threat) = verdict.threat {
-        probability("threat probability", threat.probability)?;
-    }
-    if let Some(attack) = verdict.attack {
-        probability("class confidence", attack.confidence)?;
-        if let Some(named) = attack.named {
-            probability("name confidence", named.confidence)?;
-        }
-    }
-    if let Some(row_number) = verdict
-        .row_number
-        .filter(|&number| number > i64::MAX as u64)
-    {
-        return Err(StoreError::invalid("row number", row_number, "below 2^63"));
-    }
-    if let Some(label) = verdict.label.filter(|label| label.len() > MAX_LABEL_BYTES) {
-        let found = format!("{} bytes long", label.len());
-        return Err(StoreError::invalid("label", found, "at most 256 bytes"));
-    }
-    Ok(())
 }

@@ -1,5 +1,5 @@
 //! Everything that is promised of a store: the suite that every backend has to pass, and what only
-//! SQLite can get wrong.
+//! one of them can get wrong.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,5 +13,6 @@ mod conformance;
 mod fixtures;
 mod killed;
 mod model;
+mod postgres;
 mod registry_model;
 mod sqlite;

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use super::{limit_of, unknown_name};
 use crate::{
     Model, ModelEvent, ModelFilter, ModelId, ModelStage, ModelTexts, NewModel, Origin, Signature,
-    StoreError, Timestamp, sqlite::failure::Result,
+    StoreError, Timestamp, registry::hex, sqlite::failure::Result,
 };
 
 const COLUMNS: &str = "id, digest, bytes, name, version, role, schema_name, slot, stage, origin, \
@@ -134,15 +134,6 @@ pub(super) fn stage_of(name: &str) -> Result<ModelStage> {
     ModelStage::from_name(name).ok_or_else(|| unknown_name("stage", name))
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// A row whose names are not looked at yet.
 struct Raw {
     model: Model,
@@ -208,16 +199,7 @@ impl Raw {
         model.model.stage = model.stage;
         model.model.origin =
             Origin::from_name(&self.origin).ok_or_else(|| unknown_name("origin", &self.origin))?;
-        model.model.texts.tags = split_tags(&self.tags);
+        model.model.texts.tags = ModelTexts::split_tags(&self.tags);
         Ok(model)
     }
-}
-
-/// Tags hold no line break, which [`Step::check`](crate::Step::check) sees to.
-pub(super) fn join_tags(tags: &[String]) -> String {
-    tags.join("\n")
-}
-
-fn split_tags(tags: &str) -> Vec<String> {
-    tags.lines().map(ToOwned::to_owned).collect()
 }

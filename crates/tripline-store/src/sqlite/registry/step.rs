@@ -1,11 +1,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
-use super::{
-    epoch, labels,
-    models::{get, join_tags},
-    tasks,
-};
+use super::{epoch, labels, models::get, tasks};
 use crate::{
     Committed, Model, ModelId, ModelStage, ModelTexts, NewModel, Step, Write, registry::conflict,
     sqlite::failure::Result,
@@ -215,7 +211,7 @@ fn add_model(
             model.parent.map(|parent| *parent.as_bytes()),
             model.texts.description,
             model.texts.notes,
-            join_tags(&model.texts.tags),
+            model.texts.joined_tags(),
             model.original_filename,
             model.file_format,
             model.source_digest,
@@ -300,7 +296,7 @@ fn describe(transaction: &Transaction<'_>, id: ModelId, texts: &ModelTexts) -> R
             id.as_bytes(),
             &texts.description,
             &texts.notes,
-            join_tags(&texts.tags),
+            texts.joined_tags(),
         ))?;
     Ok(())
 }
