@@ -3,7 +3,8 @@
 //!
 //! - The `Host` must be an address, a loopback name or a name that the operator allows. Otherwise a
 //!   site could point its own name at this server (DNS rebinding) and read its answers.
-//! - A request that changes something must not come from a page of another origin.
+//! - A request that changes something, or opens a WebSocket, must not come from a page of another
+//!   origin.
 //!
 //! Every answer gets an identifier, and headers that keep browsers from guessing.
 
@@ -78,14 +79,15 @@ fn check(state: &AppState, request: &Request) -> Result<(), ApiError> {
             ),
         ));
     }
+    // A page of another origin could read a WebSocket, whatever the method is.
     let reads = matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
-    );
+    ) && !headers.contains_key(header::UPGRADE);
     if !reads && is_foreign(headers, host) {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
-            "a page of another site must not change anything here",
+            "a page of another site must neither change anything here nor listen",
         ));
     }
     Ok(())

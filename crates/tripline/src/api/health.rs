@@ -84,7 +84,7 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
             "attack_classifier": model_check(&state, Role::Classifier),
         },
         "sources": sources,
-        "websocket": { "status": "disabled", "connections": 0 },
+        "websocket": { "status": "healthy", "connections": state.hub().connections() },
     });
     let code = if status == "unhealthy" {
         StatusCode::SERVICE_UNAVAILABLE

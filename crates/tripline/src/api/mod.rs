@@ -29,6 +29,7 @@ mod score;
 mod scorers;
 mod sources;
 mod state;
+mod stream;
 mod streaming;
 mod time;
 pub(crate) use time::rfc3339;
@@ -44,10 +45,12 @@ use axum::{
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
 use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -86,6 +89,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
         (name = "models", description = "versions of models, and what judges"),
         (name = "monitoring", description = "drift, quality, candidates, and what was told of them"),
         (name = "labels", description = "what people say about flows"),
+        (name = "stream", description = "verdicts as they fall"),
         (name = "export", description = "CSV"),
         (name = "config", description = "where rows come from by themselves"),
         (name = "health", description = "the state of the system"),
@@ -192,6 +196,9 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(export::realtime))
         .routes(routes!(sources::list))
         .routes(routes!(sources::one, sources::change))
+        .routes(routes!(stream::realtime))
+        .routes(routes!(stream::events))
+        .routes(routes!(stream::connections))
         .routes(routes!(health::alive))
         .routes(routes!(health::detailed))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -205,13 +212,13 @@ pub async fn serve(
     state: AppState,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let service = TowerToHyperService::new(app(state));
+    let service = TowerToHyperService::new(app(state.clone()));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .pipeline_flush(true);
-    let connections = GracefulShutdown::new();
+    let stopping = watch::Sender::new(false);
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     tokio::pin!(stop);
     loop {
@@ -231,16 +238,37 @@ pub async fn serve(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let connection = builder.serve_connection(TokioIo::new(stream), service.clone());
-        let connection = connections.watch(connection);
+        let connection = builder
+            .serve_connection(TokioIo::new(stream), service.clone())
+            .with_upgrades();
+        let mut stopped = stopping.subscribe();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            tokio::pin!(connection);
+            let stopped = async {
+                // Without a sender the server has gone too.
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            };
+            let outcome = tokio::select! {
+                outcome = connection.as_mut() => outcome,
+                () = stopped => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = outcome {
                 tracing::debug!(%error, "a connection ended with an error");
             }
             drop(slot);
         });
     }
-    if tokio::time::timeout(SHUTDOWN_PATIENCE, connections.shutdown())
+    stopping.send_replace(true);
+    state.hub().stop();
+    // Every connection has given its slot back when all can be had.
+    let ended = async {
+        let _ = slots.acquire_many(MAX_CONNECTIONS as u32).await;
+        state.hub().emptied().await;
+    };
+    if tokio::time::timeout(SHUTDOWN_PATIENCE, ended)
         .await
         .is_err()
     {

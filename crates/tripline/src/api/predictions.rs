@@ -31,7 +31,7 @@ const RECENT_IN_STATS: usize = 20;
 
 /// What is stored, in figures.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Stats {
+pub(crate) struct Figures {
     /// Verdicts.
     total_predictions: u64,
     /// Threats, and attacks among the rows that no detector judged.
@@ -42,6 +42,13 @@ pub(crate) struct Stats {
     attack_rate: f64,
     /// Rows by attack class.
     attack_type_distribution: BTreeMap<String, u64>,
+}
+
+/// What is stored, in figures, with the newest predictions.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Stats {
+    #[serde(flatten)]
+    figures: Figures,
     /// The newest ones.
     recent_predictions: Vec<CompletePrediction>,
 }
@@ -55,19 +62,27 @@ pub(crate) async fn stats(State(state): State<AppState>) -> Result<Json<Stats>, 
     state
         .blocking(|state| {
             let store = state.store();
-            let counts = store.totals()?.counts;
-            let attacks = attacks(counts);
             let recent = store.list(&VerdictFilter::default(), RECENT_IN_STATS)?;
             Ok(Json(Stats {
-                total_predictions: counts.total,
-                total_attacks: attacks,
-                total_normal: counts.total - attacks,
-                attack_rate: 100.0 * attacks as f64 / counts.total.max(1) as f64,
-                attack_type_distribution: attack_types(store.class_counts()?),
+                figures: figures(state)?,
                 recent_predictions: rows(&recent.verdicts, |row| row.complete()),
             }))
         })
         .await
+}
+
+/// What is stored, in figures.
+pub(super) fn figures(state: &AppState) -> Result<Figures, ApiError> {
+    let store = state.store();
+    let counts = store.totals()?.counts;
+    let attacks = attacks(counts);
+    Ok(Figures {
+        total_predictions: counts.total,
+        total_attacks: attacks,
+        total_normal: counts.total - attacks,
+        attack_rate: 100.0 * attacks as f64 / counts.total.max(1) as f64,
+        attack_type_distribution: attack_types(store.class_counts()?),
+    })
 }
 
 /// Threats, and attacks among the rows that no detector judged. Where a detector judges, only its

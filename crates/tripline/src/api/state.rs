@@ -12,7 +12,9 @@ use tokio::sync::Semaphore;
 use tripline_detect::ModelSet;
 use tripline_store::{Backend, BatchId, NewStream, Progress, Source, Store, StoreError, Timestamp};
 
-use super::{error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool, sources::Sources};
+use super::{
+    error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool, sources::Sources, stream::Hub,
+};
 use crate::{
     kafka::KafkaHandle,
     registry::{AdmissionRules, Models},
@@ -55,6 +57,7 @@ struct Shared {
     upload_slots: Arc<Semaphore>,
     uploads: Mutex<HashMap<BatchId, Arc<LiveProgress>>>,
     sources: Sources,
+    hub: Hub,
 }
 
 impl AppState {
@@ -84,6 +87,7 @@ impl AppState {
             upload_slots: Arc::new(Semaphore::new(CONCURRENT_UPLOADS)),
             uploads: Mutex::default(),
             sources,
+            hub: Hub::default(),
         })))
     }
 
@@ -97,6 +101,11 @@ impl AppState {
 
     pub(crate) fn clock(&self) -> fn() -> Timestamp {
         self.0.clock
+    }
+
+    /// Those who listen to verdicts as they fall.
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.hub
     }
 
     pub(crate) fn sources(&self) -> &Sources {

@@ -1,7 +1,7 @@
 //! One step: what has come in since the last one, and what follows from it, committed together.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 use tripline_detect::{Model, Role};
 use tripline_lifecycle::{
-    drift::Baseline,
+    drift::{Baseline, DriftReport},
     promotion::{Comparison, Decision, Mode, Place, decide},
 };
 use tripline_store::{
@@ -45,6 +45,8 @@ pub struct Work {
     clock: fn() -> Timestamp,
     baselines: BTreeMap<ModelId, Option<Arc<Baseline>>>,
     trimmed: Option<Instant>,
+    /// Models whose last window has drifted: the log tells when that begins and ends.
+    drifted: BTreeSet<ModelId>,
 }
 
 /// What a step has found.
@@ -63,6 +65,7 @@ impl Work {
             clock,
             baselines: BTreeMap::new(),
             trimmed: None,
+            drifted: BTreeSet::new(),
         }
     }
 
@@ -349,9 +352,14 @@ impl Work {
                 watch.estimate.observe(probability, is_threat);
             }
             if watch.window.is_full(&rules.drift) {
-                found
-                    .records
-                    .extend(close_window(watch, model, &baseline, rules));
+                let (report, records) = close_window(watch, model, &baseline, rules);
+                found.records.extend(records);
+                if report.has_drifted && self.drifted.insert(model) {
+                    let features = report.drifted.join(", ");
+                    tracing::warn!(%model, features, "what a model sees has drifted");
+                } else if !report.has_drifted && self.drifted.remove(&model) {
+                    tracing::info!(%model, "what a model sees is again as in training");
+                }
             }
         }
     }
@@ -517,12 +525,9 @@ fn close_window(
     model: ModelId,
     baseline: &Baseline,
     rules: &Rules,
-) -> Vec<Record> {
+) -> (DriftReport, Vec<Record>) {
     let report = watch.window.report(baseline, &rules.drift);
     let estimated = watch.estimate.estimate(&report, &rules.estimate);
-    if report.has_drifted {
-        tracing::warn!(model = %model, features = report.drifted.join(", "), "what a model sees has drifted");
-    }
     let at = Timestamp(report.last_micros.unwrap_or_default());
     let record = |kind: &str, value: String| Record {
         kind: kind.to_owned(),
@@ -543,5 +548,5 @@ fn close_window(
     }
     watch.window = tripline_lifecycle::drift::Window::new(baseline);
     watch.estimate = tripline_lifecycle::performance::Estimate::default();
-    records
+    (report, records)
 }

@@ -28,6 +28,7 @@ mod retraining;
 mod server;
 mod signatures;
 mod sources;
+mod stream;
 mod threats;
 mod verdicts;
 mod webhooks;
