@@ -60,7 +60,7 @@ pub struct Surroundings {
 #[derive(Debug)]
 pub struct KafkaWorker {
     shared: Arc<Shared>,
-    threads: Vec<thread::JoinHandle<()>>,
+    thread: thread::JoinHandle<()>,
 }
 
 /// Looks at a worker.
@@ -120,15 +120,13 @@ impl KafkaWorker {
             untold: AtomicU64::new(0),
             pool: ScorerPool::default(),
         });
-        let mut threads = Vec::new();
         if let Some(partitions) = shared.settings.create_partitions {
             let shared = Arc::clone(&shared);
             let make = move || make_topics(&shared, partitions);
-            threads.push(
-                thread::Builder::new()
-                    .name("kafka-topics".to_owned())
-                    .spawn(make)?,
-            );
+            // Nobody waits for it at the end: it changes nothing of ours.
+            thread::Builder::new()
+                .name("kafka-topics".to_owned())
+                .spawn(make)?;
         }
         let supervised = Arc::clone(&shared);
         let run = move || {
@@ -141,12 +139,10 @@ impl KafkaWorker {
             } = &*supervised;
             supervise(stop, trouble, ledger, || run(&supervised, &mut first));
         };
-        threads.push(
-            thread::Builder::new()
-                .name("kafka-worker".to_owned())
-                .spawn(run)?,
-        );
-        Ok(Self { shared, threads })
+        let thread = thread::Builder::new()
+            .name("kafka-worker".to_owned())
+            .spawn(run)?;
+        Ok(Self { shared, thread })
     }
 
     /// For whoever wants to know how it is doing.
@@ -157,10 +153,8 @@ impl KafkaWorker {
     /// Ends: what is being stored is stored and acknowledged, the rest is left to the group.
     pub fn stop(self) {
         self.shared.stop.ask();
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the Kafka worker stopped unexpectedly");
-            }
+        if self.thread.join().is_err() {
+            tracing::error!("the thread of the Kafka worker stopped unexpectedly");
         }
         self.shared.producer.stop(END_PATIENCE);
     }
@@ -406,7 +400,13 @@ fn make_topics(shared: &Shared, partitions: i32) {
         .collect();
     let mut pauses = Pauses::default();
     loop {
-        match create_topics(&settings.connection, &topics, TOPICS_PATIENCE) {
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            create_topics(&settings.connection, &topics, TOPICS_PATIENCE)
+                .map_err(|error| error.to_string())
+        }));
+        let made =
+            made.unwrap_or_else(|panic| Err(format!("it panicked: {}", panic_words(&*panic))));
+        match made {
             Ok(made) => {
                 if !made.is_empty() {
                     tracing::info!(topics = made.join(", "), "topics were made");
@@ -414,7 +414,7 @@ fn make_topics(shared: &Shared, partitions: i32) {
                 shared.trouble().topics = None;
                 return;
             }
-            Err(error) => shared.trouble().topics = Some(error.to_string()),
+            Err(reason) => shared.trouble().topics = Some(reason),
         }
         if shared.stop.pause(pauses.next()) {
             return;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tripline_kafka::{Delivery, Message, Outgoing, Poison, Ticket, dead_letter};
+use tripline_kafka::{Delivery, Message, Outgoing, Poison, Report, Ticket, dead_letter};
 use tripline_store::{
     AppendOutcome, BatchId, NewStream, NewVerdict, Provenance, Source, Stage, StoreError, Stream,
     VerdictId,
@@ -16,8 +16,14 @@ use crate::{
     registry::chain,
 };
 
-/// How long what is sent together may take before it is looked at again.
-const SEND_LIMIT: Duration = Duration::from_secs(40);
+/// How long messages may wait for room in the queue to the cluster.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is asked, while messages are on their way, whether the end is wanted.
+const SLICE: Duration = Duration::from_millis(250);
+/// How many slices messages may be on their way: longer than the client tries them.
+const MOST_SLICES: u32 = 160;
+/// How many slices they may be on their way once the end is wanted.
+const LAST_SLICES: u32 = 20;
 /// Bytes of a dead letter: as the cluster's default allows, and smaller ones for topics that allow
 /// less. The last resort before a message is given up.
 const LETTER_BYTES: [usize; 3] = [900_000, 100_000, 10_000];
@@ -199,7 +205,7 @@ impl<'a> Writer<'a> {
         while !messages.is_empty() {
             let mut again = Vec::new();
             let mut reason = None;
-            for (index, delivery) in self.deliver(&messages) {
+            for (index, delivery) in self.deliver(&messages)? {
                 if delivery.is_worth_another_try() {
                     again.push(std::mem::take(&mut messages[index]));
                     reason.get_or_insert(delivery);
@@ -248,7 +254,7 @@ impl<'a> Writer<'a> {
                     dead_letter::letter(message, from, poison, 1, &topic.dead_letters, bytes)
                 })
                 .collect();
-            let failures: HashMap<usize, Delivery> = self.deliver(&messages).into_iter().collect();
+            let failures: HashMap<usize, Delivery> = self.deliver(&messages)?.into_iter().collect();
             let mut again = Vec::new();
             let mut reason = None;
             for (index, mut letter) in letters.into_iter().enumerate() {
@@ -296,12 +302,22 @@ impl<'a> Writer<'a> {
     }
 
     /// Sends once; gives what is not known to be delivered.
-    fn deliver(&self, messages: &[Outgoing]) -> Vec<(usize, Delivery)> {
-        let report = self.shared.producer.send(messages, SEND_LIMIT);
-        let undelivered = report.undelivered();
-        undelivered
-            .map(|(index, delivery)| (index, delivery.clone()))
-            .collect()
+    fn deliver(&self, messages: &[Outgoing]) -> Result<Vec<(usize, Delivery)>, Stopping> {
+        let pending = self.shared.producer.submit(messages, QUEUE_PATIENCE);
+        let mut last = 0;
+        for _ in 0..MOST_SLICES {
+            let report = pending.wait(SLICE);
+            if !report.deliveries.contains(&Delivery::Unknown) {
+                return Ok(undelivered(&report));
+            }
+            if self.shared.stop.is_wanted() {
+                last += 1;
+                if last == LAST_SLICES {
+                    return Err(Stopping);
+                }
+            }
+        }
+        Ok(undelivered(&pending.wait(Duration::ZERO)))
     }
 
     /// Asks the store until it does what it is asked.
@@ -348,6 +364,13 @@ fn groups(rows: &[PlacedRow]) -> Vec<Group<'_>> {
         }
     }
     groups
+}
+
+fn undelivered(report: &Report) -> Vec<(usize, Delivery)> {
+    let undelivered = report.undelivered();
+    undelivered
+        .map(|(index, delivery)| (index, delivery.clone()))
+        .collect()
 }
 
 fn words(topic: &str, delivery: &Delivery) -> String {

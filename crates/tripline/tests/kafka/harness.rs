@@ -243,6 +243,10 @@ pub(crate) fn send(producer: &Producer, messages: &[Outgoing]) {
     assert!(undelivered.is_empty(), "{undelivered:?}");
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "payloads are made where they are sent"
+)]
 pub(crate) fn message(topic: &str, payload: impl ToString) -> Outgoing {
     Outgoing {
         topic: topic.to_owned(),
