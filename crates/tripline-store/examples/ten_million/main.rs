@@ -1,5 +1,6 @@
 //! What the questions of the dashboard cost on a large database:
-//! `cargo run --release -p tripline-store --example ten_million -- --rows 10000000`.
+//! `cargo run --release -p tripline-store --example ten_million -- --rows 10000000`, and the same
+//! with `--postgres` for a PostgreSQL server of its own.
 //!
 //! Fills a database in a temporary folder with seeded rows and prints a Markdown table: median and
 //! slowest of several runs, and the plan of each list.
@@ -12,8 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tripline_servers::postgres::{PostgresOptions as ServerOptions, PostgresServer};
 use tripline_store::{
-    Order, Page, Result, SqliteOptions, SqliteStore, Store, Timestamp, VerdictFilter,
+    Order, Page, PostgresOptions, PostgresStore, Result, SqliteOptions, SqliteStore, Store,
+    Timestamp, VerdictFilter,
 };
 
 const RUNS: usize = 21;
@@ -21,12 +24,67 @@ const RUNS: usize = 21;
 fn main() -> Result<(), Box<dyn Error>> {
     let rows = std::env::args().skip_while(|arg| arg != "--rows").nth(1);
     let rows: u64 = rows.as_deref().unwrap_or("10000000").parse()?;
+    if std::env::args().any(|arg| arg == "--postgres") {
+        let server = PostgresServer::start(ServerOptions {
+            durable: true,
+            ..ServerOptions::default()
+        })?;
+        let database = server.database()?;
+        let mut options = PostgresOptions::new(&database.url())?;
+        // The rows span less than three hours: this makes twelve partitions of them.
+        options.partition = Duration::from_mins(15);
+        let store = PostgresStore::open(options, rows::START)?;
+        let explain = |filter: &VerdictFilter, limit| {
+            let plan = store.explain_list(filter, limit)?;
+            Ok(steps(&plan))
+        };
+        // Autovacuum would do it within a minute.
+        let settle = || database.sql("ANALYZE").map(drop).map_err(Into::into);
+        return ask(&store, rows, &settle, &explain);
+    }
     let folder = tempfile::tempdir()?;
     let options = SqliteOptions::default();
     let store = SqliteStore::open(&folder.path().join("bench.db"), &options, rows::START)?;
+    let explain = |filter: &VerdictFilter, limit| Ok(store.explain_list(filter, limit)?.join("; "));
+    ask(&store, rows, &|| Ok(()), &explain)
+}
+
+/// The steps of a plan of PostgreSQL that were carried out, without the rows they gave.
+fn steps(plan: &[String]) -> String {
+    let done: Vec<_> = plan
+        .iter()
+        .filter(|line| line.contains("(actual") && !line.contains("never executed"))
+        .filter_map(|line| line.split("  (").next().map(str::trim))
+        .map(|line| line.split(" (actual").next().unwrap_or(line))
+        .map(|line| line.trim_start_matches("->").trim())
+        .collect();
+    let mut steps: Vec<(&str, usize)> = Vec::new();
+    for step in done {
+        match steps.last_mut() {
+            Some((last, times)) if *last == step => *times += 1,
+            _ => steps.push((step, 1)),
+        }
+    }
+    let steps: Vec<_> = steps
+        .into_iter()
+        .map(|(step, times)| match times {
+            1 => step.to_owned(),
+            _ => format!("{step} ({times} times)"),
+        })
+        .collect();
+    steps.join("; ")
+}
+
+fn ask(
+    store: &dyn Store,
+    rows: u64,
+    settle: &dyn Fn() -> Result<(), Box<dyn Error>>,
+    explain: &dyn Fn(&VerdictFilter, usize) -> Result<String>,
+) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
-    let batches = rows::fill(&store, rows, 100)?;
+    let batches = rows::fill(store, rows, 100)?;
     let seconds = start.elapsed().as_secs_f64();
+    settle()?;
     let size = store.size()?;
     println!(
         "{rows} rows in 100 batches, stored in {seconds:.1} s ({:.0} rows/s), {:.0} bytes a row\n",
@@ -84,7 +142,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("export from the middle 1000", export, 1000),
     ];
     for (name, filter, limit) in lists {
-        let plan = store.explain_list(&filter, limit)?.join("; ");
+        let plan = explain(&filter, limit)?;
         measure(name, &plan, || {
             store
                 .list(&filter, limit)

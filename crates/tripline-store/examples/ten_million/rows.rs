@@ -4,7 +4,7 @@ use std::error::Error;
 
 use tripline_store::{
     AttackPart, BatchEnd, BatchId, BatchStatus, ModelRef, NamedPart, NewBatch, NewVerdict,
-    Progress, Provenance, Source, SqliteStore, Stage, Store, ThreatPart, Timestamp,
+    Progress, Provenance, Source, Stage, Store, ThreatPart, Timestamp,
 };
 
 /// Name, number and share of a class: rows drawn below the last bound are harmless.
@@ -83,7 +83,7 @@ fn verdict(row: u64, sequence: u64, bytes: &[u8]) -> NewVerdict<'_> {
 
 /// Stores `rows` verdicts in blocks, as so many batches, and returns the batches.
 pub(crate) fn fill(
-    store: &SqliteStore,
+    store: &dyn Store,
     rows: u64,
     batches: u64,
 ) -> Result<Vec<BatchId>, Box<dyn Error>> {

@@ -24,6 +24,8 @@ struct Conditions {
     params: Vec<Box<dyn ToSql + Sync>>,
     /// The classes that the rows must have one of.
     classes: Option<Vec<i32>>,
+    /// First and last time.
+    span: (i64, i64),
 }
 
 impl Conditions {
@@ -104,10 +106,8 @@ fn page_sql(
             .push(format!("(created_at, id) {before} ({time}, {key})"));
     }
     // Written out, so that the planner knows it. It is a number of our own.
-    let tail = format!(
-        " ORDER BY created_at {direction}, id {direction} LIMIT {}",
-        limit_of(limit.saturating_add(1))
-    );
+    let rows = limit_of(limit.saturating_add(1));
+    let tail = format!(" ORDER BY created_at {direction}, id {direction} LIMIT {rows}");
     let sql = match conditions.classes.take() {
         None => format!(
             "SELECT {COLUMNS} FROM verdicts WHERE {}{tail}",
@@ -115,10 +115,12 @@ fn page_sql(
         ),
         Some(classes) if classes.len() <= MOST_WALKS => {
             let classes = conditions.param(classes);
+            let bounds = walk_bounds(&mut conditions, filter);
             format!(
                 "SELECT {COLUMNS} FROM unnest({classes}::int[]) AS wanted (number) \
-                 CROSS JOIN LATERAL (SELECT * FROM verdicts WHERE class = wanted.number \
-                 AND {}{tail}) AS found{tail}",
+                 CROSS JOIN LATERAL (SELECT * FROM verdicts WHERE {bounds} AND {} \
+                 ORDER BY class {direction}, created_at {direction}, id {direction} \
+                 LIMIT {rows}) AS found{tail}",
                 conditions.all()
             )
         }
@@ -131,6 +133,45 @@ fn page_sql(
         }
     };
     Ok(Some((sql, conditions)))
+}
+
+/// Where in the index by class the walk along one class starts and ends. Were the class compared
+/// for equality, the planner might take the index by time for as good, and look at every row to
+/// find the few of a rare class.
+fn walk_bounds(conditions: &mut Conditions, filter: &VerdictFilter) -> String {
+    let (from, to) = conditions.span;
+    let mut first = None;
+    let mut last = None;
+    if let Some(cursor) = filter.cursor {
+        let time = cursor.created_at.0;
+        let is_tighter = match filter.order {
+            Order::NewestFirst => time <= to,
+            Order::OldestFirst => time >= from,
+        };
+        if is_tighter {
+            let (time, key) = (conditions.param(time), conditions.param(cursor.row_key));
+            let place = format!("(wanted.number, {time}, {key})");
+            match filter.order {
+                Order::NewestFirst => last = Some(format!("(class, created_at, id) < {place}")),
+                Order::OldestFirst => first = Some(format!("(class, created_at, id) > {place}")),
+            }
+        }
+    }
+    let first = first.unwrap_or_else(|| {
+        let from = conditions.param(from);
+        format!("(class, created_at) >= (wanted.number, {from})")
+    });
+    let last = last.unwrap_or_else(|| {
+        let to = conditions.param(to);
+        format!("(class, created_at) <= (wanted.number, {to})")
+    });
+    // At the end where the walk starts there is only the pair, so that it starts there; at the
+    // other, the class alone tells the planner that it is none without a class.
+    let class = match filter.order {
+        Order::NewestFirst => "class >= wanted.number",
+        Order::OldestFirst => "class <= wanted.number",
+    };
+    format!("{class} AND {first} AND {last}")
 }
 
 pub(super) fn count(session: &mut Session, filter: &VerdictFilter) -> Result<u64> {
@@ -204,6 +245,7 @@ fn conditions(session: &mut Session, filter: &VerdictFilter) -> Result<Option<Co
     if from > to {
         return Ok(None);
     }
+    conditions.span = (from, to);
     if from > i64::MIN {
         let from = conditions.param(from);
         conditions.sql.push(format!("created_at >= {from}"));
