@@ -21,15 +21,26 @@ enum Action {
     /// Without a stage to begin with, the one that it is in.
     Move(u8, Option<ModelStage>, ModelStage),
     Delete(u8, bool),
-    /// Key, whether it is forgotten, the revision expected; without one, that which it has.
-    Task(usize, bool, Option<Option<u64>>),
+    /// Key, whether it is forgotten, the revision expected.
+    Task(usize, bool, Expected),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Expected {
+    /// That which it has.
+    Right,
+    /// This one, or none.
+    Given(Option<u64>),
 }
 
 fn action() -> impl Strategy<Value = Action> {
     let seed = 1..5_u8;
     let stage = || prop::sample::select(ModelStage::ALL.to_vec());
     let from = prop::option::weighted(0.2, stage());
-    let expected = prop::option::weighted(0.2, prop::option::of(1..4_u64));
+    let expected = prop_oneof![
+        4 => Just(Expected::Right),
+        1 => prop::option::of(1..4_u64).prop_map(Expected::Given),
+    ];
     let add = (seed.clone(), stage(), 0..3_u8);
     let delete = (seed.clone(), any::<bool>());
     prop_oneof![
@@ -84,9 +95,9 @@ impl Plain {
                 let found = self.models.get(&seed).map(|model| model.0);
                 Action::Move(seed, found.or(Some(to)), to)
             }
-            Action::Task(key, forget, None) => {
+            Action::Task(key, forget, Expected::Right) => {
                 let found = self.tasks.get(&key).filter(|task| task.1);
-                Action::Task(key, forget, Some(found.map(|task| task.0)))
+                Action::Task(key, forget, Expected::Given(found.map(|task| task.0)))
             }
             _ => action.clone(),
         }
@@ -133,7 +144,7 @@ impl Plain {
             }
             Action::Task(key, forget, expected) => {
                 let (revision, has_value) = self.tasks.get(&key).copied().unwrap_or_default();
-                if expected != Some(has_value.then_some(revision)) {
+                if expected != Expected::Given(has_value.then_some(revision)) {
                     return None;
                 }
                 self.tasks.insert(key, (revision + 1, !forget));
@@ -176,10 +187,11 @@ fn commit(store: &SqliteStore, actions: &[Action]) -> bool {
             Action::Add(_, _, content) => adding(model, &bytes[usize::from(content)]),
             Action::Move(seed, from, to) => moving(seed, from.unwrap(), to),
             Action::Delete(seed, keep) => deleting(seed, keep),
-            Action::Task(key, forget, expected) => Write::Task {
+            Action::Task(_, _, Expected::Right) => panic!("not settled: {action:?}"),
+            Action::Task(key, forget, Expected::Given(expected)) => Write::Task {
                 key: KEYS[key],
                 value: Some("value").filter(|_| !forget),
-                expected: expected.unwrap(),
+                expected,
             },
         });
     let before = everything(store);
