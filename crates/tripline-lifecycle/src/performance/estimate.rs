@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::drift::{DriftReport, Verdict};
 
-/// When an estimate is withheld. The usual limits were chosen on KDDTrain+ alone: `docs/drift.md`
+/// When an estimate is withheld. The usual limits were chosen on NSL-KDD training rows: `docs/drift.md`
 /// shows what others would have said.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -42,7 +42,7 @@ fn on_the_same_traffic_the_estimate_is_close_to_the_truth() {
 fn values_far_from_training_make_it_unknown() {
     let src_bytes = column("src_bytes");
     let rows = changed(21_000, 2000, 0.4, |values, _| {
-        values[src_bytes] += 2.0 * DEVIATION
+        values[src_bytes] += 2.0 * DEVIATION;
     });
     check_unknown(
         estimate(&rows),

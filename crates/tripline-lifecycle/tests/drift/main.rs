@@ -174,7 +174,7 @@ fn no_traffic_and_little_traffic_say_nothing() {
 
     let src_bytes = column("src_bytes");
     let few = report(&changed(8000, 499, 0.4, |values, _| {
-        values[src_bytes] = 0.0
+        values[src_bytes] = 0.0;
     }));
     check_figures(&few);
     assert_eq!(few.silent.as_deref(), Some("499 rows are fewer than 500"));
