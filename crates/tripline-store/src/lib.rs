@@ -98,7 +98,7 @@ pub use self::{
     error::{BackendError, Result, StoreError},
     filter::{Cursor, Order, Page, ParseCursorError, VerdictFilter},
     id::{BatchId, MAX_SEQUENCE, ParseIdError, Stream, VerdictId},
-    postgres::{PostgresOptions, PostgresStore},
+    postgres::{Copied, CopyProgress, PostgresOptions, PostgresStore},
     registry::{
         Backend, Committed, Label, LabelFilter, LabelId, LabelPage, LabelState, Message,
         MessageState, Model, ModelEvent, ModelFilter, ModelId, ModelStage, ModelTexts, NewLabel,

@@ -4,6 +4,7 @@
 
 mod append;
 mod batches;
+mod copy;
 mod counters;
 mod failure;
 mod list;
@@ -26,7 +27,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::options::PostgresOptions;
+pub use self::{
+    copy::{Copied, CopyProgress},
+    options::PostgresOptions,
+};
 use self::{
     pool::{Pool, lock},
     retain::Step,

@@ -8,6 +8,7 @@ mod counters;
 mod failure;
 mod list;
 mod migrations;
+mod raw;
 mod read;
 mod registry;
 mod retain;

@@ -165,12 +165,7 @@ impl Block<'_> {
             change.add(
                 partition,
                 verdict.created_at,
-                Contribution {
-                    class: attack.map(|attack| attack.class),
-                    scored: verdict.threat.is_some(),
-                    is_threat: verdict.threat.is_some_and(|threat| threat.is_threat),
-                    is_attack: attack.is_some_and(|attack| attack.is_attack),
-                },
+                Contribution::of(verdict, attack),
             );
             let (sequence, time) = (sequence.cast_signed(), verdict.created_at.0);
             let span = spans
@@ -313,7 +308,11 @@ impl Block<'_> {
 }
 
 /// First and last sequence number, first and last time, by partition.
-fn write_spans(session: &mut Session, stream: i32, spans: &BTreeMap<i64, [i64; 4]>) -> Result<()> {
+pub(super) fn write_spans(
+    session: &mut Session,
+    stream: i32,
+    spans: &BTreeMap<i64, [i64; 4]>,
+) -> Result<()> {
     let partitions: Vec<i64> = spans.keys().copied().collect();
     let column = |index: usize| -> Vec<i64> { spans.values().map(|span| span[index]).collect() };
     session.execute(

@@ -8,7 +8,7 @@ use super::{
     text::Plain,
 };
 use crate::{
-    ClassCount, Counts, Timeline, TimelinePoint, Timestamp,
+    AttackPart, ClassCount, Counts, NewVerdict, Timeline, TimelinePoint, Timestamp,
     stats::{Buckets, HOUR, MINUTE},
 };
 
@@ -22,6 +22,17 @@ pub(super) struct Contribution {
     pub(super) scored: bool,
     pub(super) is_threat: bool,
     pub(super) is_attack: bool,
+}
+
+impl Contribution {
+    pub(super) fn of(verdict: &NewVerdict<'_>, attack: Option<AttackPart<i32>>) -> Self {
+        Self {
+            class: attack.map(|attack| attack.class),
+            scored: verdict.threat.is_some(),
+            is_threat: verdict.threat.is_some_and(|threat| threat.is_threat),
+            is_attack: attack.is_some_and(|attack| attack.is_attack),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]

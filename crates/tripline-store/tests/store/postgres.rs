@@ -2,6 +2,7 @@
 //! each with a database of its own; those that kill theirs have one to themselves.
 
 mod away;
+mod copied;
 mod retention;
 mod shared;
 mod tables;
