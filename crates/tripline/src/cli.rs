@@ -129,6 +129,9 @@ pub struct ServeArgs {
     /// Folder of the database; made when it is not there.
     #[arg(long, env = "TRIPLINE_DATA_DIR", default_value = "tripline-data")]
     pub data_dir: PathBuf,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
     /// Models.
     #[command(flatten)]
     pub models: ModelsFolder,
@@ -549,6 +552,33 @@ pub enum BundleCommand {
         #[arg(required = true)]
         bundles: Vec<PathBuf>,
     },
+}
+
+/// Which database verdicts and models lie in.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseArgs {
+    /// Keep everything in this PostgreSQL, which several servers may share, instead of a file in the
+    /// data folder: `postgres://user:password@host:port/name`. Others on this machine can read a
+    /// command line: rather use the variable or a file.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TRIPLINE_DATABASE_URL",
+        hide_env_values = true,
+        conflicts_with = "database_url_file"
+    )]
+    pub database_url: Option<String>,
+    /// A file that holds the address.
+    #[arg(long, value_name = "FILE", env = "TRIPLINE_DATABASE_URL_FILE")]
+    pub database_url_file: Option<PathBuf>,
+    /// The schema in it, made when it is not there.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "TRIPLINE_DATABASE_SCHEMA",
+        default_value = "tripline"
+    )]
+    pub database_schema: String,
 }
 
 /// Options of `demo`.

@@ -145,6 +145,9 @@ impl From<&StoreError> for ApiError {
             StoreError::Busy { .. } | StoreError::InUse { .. } => {
                 Self::unavailable("the database is locked by another program; try again")
             }
+            StoreError::Unreachable { .. } | StoreError::TimedOut { .. } => {
+                Self::unavailable("the database does not answer; try again")
+            }
             StoreError::DiskFull { .. } => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "there is no space left in the database",

@@ -22,6 +22,39 @@ pub(crate) async fn alive() -> Json<Value> {
     Json(json!({ "status": "healthy" }))
 }
 
+/// Whether the process answers at all; a supervisor restarts one that does not.
+#[utoipa::path(get, path = "/live", tag = "health", responses((status = 200, body = Object)))]
+pub(crate) async fn live() -> Json<Value> {
+    Json(json!({ "status": "alive" }))
+}
+
+/// Whether requests can be done: the store answers and something can be judged. A load balancer sends
+/// nothing to a process that is not ready; restarting it would not help.
+#[utoipa::path(
+    get, path = "/ready", tag = "health",
+    responses(
+        (status = 200, body = Object),
+        (status = 503, description = "not now, and why", body = Object),
+    )
+)]
+pub(crate) async fn ready(State(state): State<AppState>) -> Response {
+    let reason = match state.ask(|store| store.health()).await {
+        Err(error) => Some(error.detail().to_owned()),
+        Ok(_) if state.models().models().is_empty() => {
+            Some("no model is active: nothing can be judged".to_owned())
+        }
+        Ok(_) => None,
+    };
+    match reason {
+        None => Json(json!({ "status": "ready" })).into_response(),
+        Some(reason) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(json!({ "status": "not ready", "reason": reason })),
+        )
+            .into_response(),
+    }
+}
+
 /// The state of every part.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {

@@ -36,6 +36,7 @@ pub(crate) use time::rfc3339;
 mod upload;
 mod verdict_body;
 mod verdicts;
+mod waiting;
 
 use std::{sync::Arc, time::Duration};
 
@@ -55,7 +56,10 @@ use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::state::{AppConfig, AppState};
+pub use self::{
+    state::{AppConfig, AppState},
+    waiting::serve_waiting,
+};
 pub(crate) use self::{
     judge::{Judge, STORED_REASONS},
     judged::{Bench, JudgedRow, Scorers},
@@ -200,6 +204,8 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(stream::events))
         .routes(routes!(stream::connections))
         .routes(routes!(health::alive))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
         .routes(routes!(health::detailed))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(uploads)

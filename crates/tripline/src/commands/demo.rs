@@ -28,9 +28,9 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     files.push(capture);
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
-        let server = Server::start(&args.serve).await?;
+        let tell = |url: &str| writeln!(std::io::stdout(), "listening on {url}");
+        let server = Server::start(&args.serve, tell).await?;
         let url = server.url.clone();
-        writeln!(std::io::stdout(), "listening on {url}")?;
         let uploads = tokio::task::spawn_blocking(move || upload_all(&url, &files));
         let serving = server.run(stop_signal());
         tokio::pin!(serving);

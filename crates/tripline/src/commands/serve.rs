@@ -1,16 +1,18 @@
+mod store;
+
 use std::{io::Write, net::IpAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tripline_detect::signature::TrustList;
-use tripline_store::{Backend, RetentionPolicy, SqliteOptions, SqliteStore, Store};
+use tripline_store::{Backend, RetentionPolicy, Store};
 
 use super::{chain, processors};
 use crate::{
     api::{self, AppConfig, AppState},
     cli::ServeArgs,
     clock, holdouts,
-    kafka::{KafkaWorker, Surroundings},
+    kafka::{KafkaSettings, KafkaWorker, Surroundings},
     model_files,
     monitor::Monitor,
     registry::{AdmissionRules, Models, Unsigned},
@@ -18,8 +20,6 @@ use crate::{
     webhooks::{self, WebhookConfig},
 };
 
-/// Name of the database in the data folder.
-const DATABASE: &str = "tripline.db";
 /// How often old verdicts are deleted.
 const RETENTION_INTERVAL: Duration = Duration::from_mins(1);
 /// How often the log of writes is copied into the database.
@@ -32,8 +32,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     runtime.block_on(async {
-        let server = Server::start(args).await?;
-        writeln!(std::io::stdout(), "listening on {}", server.url)?;
+        let tell = |url: &str| writeln!(std::io::stdout(), "listening on {url}");
+        let server = Server::start(args, tell).await?;
         server.run(stop_signal()).await
     })?;
     // Work on blocking threads has its own patience; a hanging client must not keep the process.
@@ -63,7 +63,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) async fn start(args: &ServeArgs) -> anyhow::Result<Self> {
+    /// Makes everything ready. `listens` is told the address when somebody answers there, or will with
+    /// the next step.
+    pub(super) async fn start(
+        args: &ServeArgs,
+        listens: impl FnOnce(&str) -> std::io::Result<()>,
+    ) -> anyhow::Result<Self> {
         if !is_local(args.listen.ip()) && !args.allow_remote {
             bail!(
                 "--listen {}: other machines reach this address and nobody has to log in; \
@@ -73,14 +78,33 @@ impl Server {
         }
         // What was typed wrong is told before anything is made.
         let kafka = args.kafka.settings()?;
+        let postgres = store::postgres(&args.database)?;
         std::fs::create_dir_all(&args.data_dir)
             .with_context(|| format!("cannot make the data folder {}", args.data_dir.display()))?;
-        let path = args.data_dir.join(DATABASE);
-        let store: Arc<dyn Backend> = Arc::new(SqliteStore::open(
-            &path,
-            &SqliteOptions::default(),
-            clock::now(),
-        )?);
+        let about = || format!("cannot listen on {}", args.listen);
+        let listener = std::net::TcpListener::bind(args.listen).with_context(about)?;
+        listener.set_nonblocking(true).with_context(about)?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let mut listens = Some(listens);
+        let mut tell = || listens.take().map_or(Ok(()), |listens| listens(&url));
+        let store = match postgres {
+            None => store::embedded(&args.data_dir)?,
+            Some(options) => store::shared(options, &listener, &mut tell).await?,
+        };
+        // The store may block, which a thread that answers requests must be told.
+        let server =
+            tokio::task::block_in_place(|| Self::assemble(args, kafka, store, listener, &url))?;
+        tell()?;
+        Ok(server)
+    }
+
+    fn assemble(
+        args: &ServeArgs,
+        kafka: Option<KafkaSettings>,
+        store: Arc<dyn Backend>,
+        listener: std::net::TcpListener,
+        url: &str,
+    ) -> anyhow::Result<Self> {
         let webhooks = webhook_config(args)?;
         let models = Arc::new(open_models(args, Arc::clone(&store), &webhooks)?);
         let config = AppConfig {
@@ -91,15 +115,7 @@ impl Server {
             admission: admission_rules(args)?,
         };
         let state = AppState::new(Arc::clone(&store), Arc::clone(&models), config, clock::now)?;
-        let listener = TcpListener::bind(args.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", args.listen))?;
-        let url = format!("http://{}", listener.local_addr()?);
-        {
-            let (state, interface) = (state.clone(), args.capture.clone());
-            tokio::task::spawn_blocking(move || state.start_sources(interface.as_deref()))
-                .await??;
-        }
+        state.start_sources(args.capture.as_deref())?;
         let (stop, stopped) = tokio::sync::watch::channel(false);
         tokio::spawn(webhooks::run(
             Arc::clone(&store),
@@ -138,8 +154,8 @@ impl Server {
         spawn_checkpoints(store.clone());
         spawn_retention(store, args);
         Ok(Self {
-            url,
-            listener,
+            url: url.to_owned(),
+            listener: TcpListener::from_std(listener)?,
             state,
             monitor,
             kafka,

@@ -373,6 +373,9 @@ async fn models_and_health_have_the_documented_fields() {
         api.get("/health").await.json(),
         serde_json::json!({ "status": "healthy" })
     );
+    for path in ["/live", "/ready"] {
+        assert_eq!(api.get(path).await.status, StatusCode::OK, "{path}");
+    }
     let health = api.get("/api/v1/health/detailed").await.json();
     assert_eq!(keys(&health), ["checks", "status", "timestamp"]);
     assert_eq!(health["status"], "healthy");
@@ -470,6 +473,11 @@ async fn without_a_model_nothing_is_made_up() {
     assert!(scored.detail().contains("no model is loaded"));
     let health = api.get("/api/v1/health/detailed").await;
     assert_eq!(health.status, StatusCode::SERVICE_UNAVAILABLE);
+    // Alive, and not ready: to start it again would not help.
+    assert_eq!(api.get("/live").await.status, StatusCode::OK);
+    let ready = api.get("/ready").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(ready.text.contains("no model is active"), "{}", ready.text);
     assert_eq!(
         health.json()["checks"]["models"]["threat_detector"]["loaded"],
         false
