@@ -42,6 +42,8 @@ const MODEL_PAUSE: Duration = Duration::from_millis(250);
 const GOOD_RUN: Duration = Duration::from_mins(1);
 /// How long what is acknowledged may take to be committed at the end.
 const END_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the last commit and the farewell to the group may take beside.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the cluster may take to make topics.
 const TOPICS_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -280,8 +282,24 @@ fn run(shared: &Shared, first: &mut Option<Arc<Consumer>>) -> Result<(), String>
     } else {
         Duration::ZERO
     };
-    consumer.stop(grace);
+    leave(consumer, grace);
     outcome
+}
+
+/// Leaves the group. A cluster that is away is not waited for without end: the group misses a member
+/// that says nothing, and what was not committed is read again.
+fn leave(consumer: Arc<Consumer>, grace: Duration) {
+    let (done, is_done) = sync_channel(1);
+    let left = thread::Builder::new()
+        .name("kafka-leaver".to_owned())
+        .spawn(move || {
+            consumer.stop(grace);
+            // Nobody may be left to hear it.
+            let _ = done.send(());
+        });
+    if left.is_err() || is_done.recv_timeout(grace + LEAVE_PATIENCE).is_err() {
+        tracing::warn!("the consumer group could not be left in good order");
+    }
 }
 
 /// The error says why it ended.

@@ -183,7 +183,12 @@ impl Server {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
         assert!(sent.success());
-        assert!(self.child.wait().unwrap().success());
+        let mut ended = None;
+        until("the end of the server", || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        });
+        assert!(ended.unwrap().success());
     }
 }
 
