@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Shows the same windows to Tripline, Evidently and NannyML and prints a Markdown document.
 
-See benches/README.md for the commands. Every program reads the same CSV files. Processor time is that
+COMMANDS below says how. Every program reads the same CSV files. Processor time is that
 of the whole process, memory its largest resident set.
 """
 
@@ -16,6 +16,11 @@ import time
 
 TOLERANCE = 0.03
 HERE = os.path.dirname(os.path.abspath(__file__))
+COMMANDS = """\
+cargo build --release -p tripline-lifecycle --example drift_validation
+python3 -m venv /tmp/peers && /tmp/peers/bin/pip install -r benches/drift/requirements.txt
+TRIPLINE_DATA=../shared/data /tmp/peers/bin/python benches/drift/run.py /tmp/windows > benches/DRIFT.md
+"""
 # Windows that are timed: unchanged, other attacks, a shift, missing values, another file.
 TIMED = ["none", "25 % attacks", "+0.1 s.d. on `count`", "10 % missing of 5 features", "KDDTest+"]
 
@@ -205,7 +210,7 @@ def main():
     truth = {w["name"]: true_f1(os.path.join(folder, "windows", f"{w['name']}.csv")) for w in listed}
     said = {tool: answers(measure(command)[0]) for tool, command in commands(args, folder).items()}
     print("# Drift and estimates beside other programs\n")
-    print("Printed by the commands in [`README.md`](README.md), on a virtual machine with 2 processors.\n")
+    print("Printed by\n\n```sh\n" + COMMANDS + "```\n\non a virtual machine with 2 processors.\n")
     print(
         f"{len(listed)} windows of 5000 rows, drawn as in [`docs/drift.md`](../docs/drift.md) from rows of KDDTrain+ that the\n"
         "model was not trained on, or from KDDTest+. Evidently 0.7.23 (`DataDriftPreset`) and NannyML 0.13.1\n"

@@ -135,7 +135,7 @@ fn intervals(laboratory: &Laboratory) {
     }
     println!(
         "\nThe field itself: precision {:.4}, recall {:.4}, F1 {:.4}, ROC AUC {:.4}. So close to 1 a Wilson\n\
-         interval of recall leaves it out when a single attack too many is missed, and the interval of the area\n\
+         interval of recall leaves it out when a single attack is missed, and the interval of the area\n\
          is short where a hundred rows hold few errors.",
         whole.0[0], whole.0[1], whole.0[2], whole.0[3]
     );

@@ -43,11 +43,20 @@ pub(crate) fn print(laboratory: &Laboratory, test: &LabelledRows, looked: &Looke
     for name in &whole.drift.drifted {
         if let Some(column) = columns.clone().find(|column| column.feature == *name) {
             println!(
-                "| `{name}` | {:.3} | {:.3} | {:.1e} |",
+                "| `{name}` | {:.3} | {:.3} | {} |",
                 column.psi_beyond_chance.unwrap_or_default(),
                 column.statistic.unwrap_or_default(),
-                column.adjusted_p.unwrap_or_default(),
+                p_value(column.adjusted_p.unwrap_or_default()),
             );
         }
+    }
+}
+
+/// What is smaller than the smallest number is not nothing.
+fn p_value(p: f64) -> String {
+    if p == 0.0 {
+        "< 1e-300".to_owned()
+    } else {
+        format!("{p:.1e}")
     }
 }
