@@ -101,6 +101,9 @@ pub enum Command {
     /// List, show and check model bundles, which are files.
     #[command(subcommand)]
     Bundle(BundleCommand),
+    /// Move what a server keeps.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Show the whole thing on demo traffic: serve, and upload records.
     Demo(DemoArgs),
     /// Measure this machine and write the result as a Markdown table.
@@ -552,6 +555,25 @@ pub enum BundleCommand {
         #[arg(required = true)]
         bundles: Vec<PathBuf>,
     },
+}
+
+/// Commands of `store`.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Copy the file in the data folder into an empty PostgreSQL, all of it or nothing, and count on
+    /// both sides. No server may have the file open. The file stays as it is.
+    Copy(StoreCopyArgs),
+}
+
+/// Options of `store copy`.
+#[derive(Debug, Args)]
+pub struct StoreCopyArgs {
+    /// Folder of the database to be copied.
+    #[arg(long, env = "TRIPLINE_DATA_DIR", default_value = "tripline-data")]
+    pub data_dir: PathBuf,
+    /// Where to.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 /// Which database verdicts and models lie in.

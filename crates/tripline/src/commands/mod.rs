@@ -19,6 +19,7 @@ mod scan;
 mod score;
 mod serve;
 mod server;
+mod store;
 mod train;
 mod watch;
 
@@ -66,6 +67,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::DeadLetters(command) => dead_letters::run(&command),
         Command::Bundle(command) => bundle::run(&command),
         Command::Serve(args) => serve::run(&args),
+        Command::Store(command) => store::run(&command),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions { shell } => {

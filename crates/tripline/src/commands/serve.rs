@@ -1,4 +1,4 @@
-mod store;
+pub(super) mod store;
 
 use std::{io::Write, net::IpAddr, process::ExitCode, sync::Arc, time::Duration};
 

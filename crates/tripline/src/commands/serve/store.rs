@@ -10,14 +10,14 @@ use super::super::chain;
 use crate::{api, cli::DatabaseArgs, clock};
 
 /// Name of the database in the data folder.
-const DATABASE: &str = "tripline.db";
+pub(in crate::commands) const DATABASE: &str = "tripline.db";
 /// How often a database that is away is asked for. The store itself spaces out its attempts.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// Longest file that holds an address.
 const MAX_ADDRESS_BYTES: u64 = 4096;
 
 /// The PostgreSQL that was named, if one was.
-pub(super) fn postgres(args: &DatabaseArgs) -> anyhow::Result<Option<PostgresOptions>> {
+pub(in crate::commands) fn postgres(args: &DatabaseArgs) -> anyhow::Result<Option<PostgresOptions>> {
     let address = match (&args.database_url, &args.database_url_file) {
         (Some(address), _) => address.clone(),
         (None, Some(path)) => {
