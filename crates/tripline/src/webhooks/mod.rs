@@ -21,6 +21,10 @@ pub(crate) use self::signature::Secret;
 
 /// How often the store is asked for messages.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Name of the lease on sending: each message is sent by one of the processes on a store.
+const LEASE_NAME: &str = "webhooks";
+/// How long it lasts; longer than the messages of a turn may take.
+const LEASE: Duration = Duration::from_secs(30);
 /// Messages sent at a time.
 const AT_A_TIME: usize = 8;
 /// How often a message is tried: for about a day and a half.
@@ -121,28 +125,42 @@ pub(crate) async fn run(
     // Another part of the process may have chosen it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let receiver = Receiver::new(config);
+    let holder: Arc<str> = uuid::Uuid::new_v4().to_string().into();
     let mut interval = tokio::time::interval(INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = interval.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => break,
         }
-        if let Err(error) = send_due(&store, &receiver, clock).await {
+        if let Err(error) = send_due(&store, &receiver, &holder, clock).await {
             tracing::warn!(%error, "messages cannot be sent because the store does not answer");
         }
     }
+    // Otherwise it ends by itself.
+    let _ = blocking(move || store.release_lease(LEASE_NAME, &holder)).await;
 }
 
-/// Sends what is due; what fails is tried again later.
+/// Sends what is due, if this is the process of all on the store that does; what fails is tried again
+/// later.
 async fn send_due(
     store: &Arc<dyn Backend>,
     receiver: &Receiver,
+    holder: &Arc<str>,
     clock: fn() -> Timestamp,
 ) -> Result<(), StoreError> {
     let due = {
-        let store = Arc::clone(store);
-        blocking(move || store.due_messages(clock(), AT_A_TIME)).await?
+        let (store, holder) = (Arc::clone(store), Arc::clone(holder));
+        blocking(move || {
+            let now = clock();
+            let until = Timestamp(now.0 + LEASE.as_micros() as i64);
+            if store.take_lease(LEASE_NAME, &holder, now, until)? {
+                store.due_messages(now, AT_A_TIME)
+            } else {
+                Ok(Vec::new())
+            }
+        })
+        .await?
     };
     let mut tasks = tokio::task::JoinSet::new();
     for message in due {
@@ -157,7 +175,11 @@ async fn send_due(
             continue;
         };
         let store = Arc::clone(store);
-        blocking(move || record(&*store, &message, outcome.err().as_deref(), clock())).await?;
+        match blocking(move || record(&*store, &message, outcome.err().as_deref(), clock())).await {
+            // Its lease had ended, and another has sent it meanwhile.
+            Ok(()) | Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
