@@ -56,16 +56,16 @@ use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePath};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::{
-    state::{AppConfig, AppState},
-    waiting::serve_waiting,
-};
 pub(crate) use self::{
     judge::{Judge, STORED_REASONS},
     judged::{Bench, JudgedRow, Scorers},
     realtime::NewRow,
     row::{Row, borrowed},
     scorers::ScorerPool,
+};
+pub use self::{
+    state::{AppConfig, AppState},
+    waiting::serve_waiting,
 };
 
 /// Largest body of a request that is no upload.

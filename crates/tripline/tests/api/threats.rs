@@ -1,4 +1,4 @@
-//! What was done to other systems through model files (THREAT_MODEL.md): more than two hundred files that
+//! What was done to other systems through model files (`THREAT_MODEL.md`): more than two hundred files that
 //! run code where they are unpickled, archives and names that lead out of a folder, references to other
 //! files, trust that a file claims for itself. Nothing of it is let in, nothing of it runs.
 

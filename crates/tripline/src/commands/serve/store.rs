@@ -17,7 +17,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 const MAX_ADDRESS_BYTES: u64 = 4096;
 
 /// The PostgreSQL that was named, if one was.
-pub(in crate::commands) fn postgres(args: &DatabaseArgs) -> anyhow::Result<Option<PostgresOptions>> {
+pub(in crate::commands) fn postgres(
+    args: &DatabaseArgs,
+) -> anyhow::Result<Option<PostgresOptions>> {
     let address = match (&args.database_url, &args.database_url_file) {
         (Some(address), _) => address.clone(),
         (None, Some(path)) => {
