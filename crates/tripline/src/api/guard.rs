@@ -8,7 +8,10 @@
 //!
 //! Every answer gets an identifier, and headers that keep browsers from guessing.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::{Request, State},
@@ -33,6 +36,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Lets a request pass, or not.
 pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let id = uuid::Uuid::new_v4().to_string();
+    let started = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = match check(&state, &request) {
         Err(error) => error.into_response(),
@@ -49,6 +53,9 @@ pub(super) async fn guard(State(state): State<AppState>, request: Request, next:
             .into_response(),
         },
     };
+    state
+        .metrics()
+        .answered(&method, response.status(), started.elapsed());
     if let Some(Cause(cause)) = response.extensions().get::<Cause>() {
         tracing::error!(request = id, %method, path, status = response.status().as_u16(), cause);
     }

@@ -15,6 +15,7 @@ mod insight;
 mod judge;
 mod judged;
 mod labels;
+mod metrics;
 mod models;
 mod monitoring;
 mod origin;
@@ -206,6 +207,7 @@ fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(health::alive))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(health::detailed))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(uploads)

@@ -13,7 +13,8 @@ use tripline_detect::ModelSet;
 use tripline_store::{Backend, BatchId, NewStream, Progress, Source, Store, StoreError, Timestamp};
 
 use super::{
-    error::ApiError, realtime::RealtimeWriter, scorers::ScorerPool, sources::Sources, stream::Hub,
+    error::ApiError, metrics::Metrics, realtime::RealtimeWriter, scorers::ScorerPool,
+    sources::Sources, stream::Hub,
 };
 use crate::{
     kafka::KafkaHandle,
@@ -58,6 +59,7 @@ struct Shared {
     uploads: Mutex<HashMap<BatchId, Arc<LiveProgress>>>,
     sources: Sources,
     hub: Hub,
+    metrics: Metrics,
 }
 
 impl AppState {
@@ -88,6 +90,7 @@ impl AppState {
             uploads: Mutex::default(),
             sources,
             hub: Hub::default(),
+            metrics: Metrics::default(),
         })))
     }
 
@@ -106,6 +109,11 @@ impl AppState {
     /// Those who listen to verdicts as they fall.
     pub(crate) fn hub(&self) -> &Hub {
         &self.0.hub
+    }
+
+    /// What is counted as it happens.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     pub(crate) fn sources(&self) -> &Sources {

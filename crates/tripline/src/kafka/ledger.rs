@@ -82,6 +82,23 @@ impl Ledger {
         }
     }
 
+    /// Each topic with what became of its messages, and how many are being worked on.
+    pub(super) fn books(&self) -> Vec<(String, [(&'static str, u64); 6], u64)> {
+        let of = |(topic, counts): &(String, Mutex<Counts>)| {
+            let counts = *lock(counts);
+            let outcomes = [
+                ("received", counts.received),
+                ("scored", counts.scored),
+                ("dead_lettered", counts.dead_lettered),
+                ("rejected", counts.rejected),
+                ("dropped", counts.dropped),
+                ("handed_back", counts.handed_back),
+            ];
+            (topic.clone(), outcomes, counts.pending)
+        };
+        self.topics.iter().map(of).collect()
+    }
+
     pub(super) fn received(&self, topic: &str, messages: u64) {
         self.change(topic, |counts| {
             counts.received += messages;

@@ -69,6 +69,14 @@ pub struct KafkaWorker {
 #[derive(Debug, Clone)]
 pub struct KafkaHandle(pub(super) Arc<Shared>);
 
+impl KafkaHandle {
+    /// The books of each topic: its name, what became of its messages, and how many are being
+    /// worked on.
+    pub(crate) fn books(&self) -> Vec<(String, [(&'static str, u64); 6], u64)> {
+        self.0.ledger.books()
+    }
+}
+
 /// What the threads of a worker share.
 #[derive(Debug)]
 pub(super) struct Shared {

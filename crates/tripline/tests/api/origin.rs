@@ -376,6 +376,18 @@ async fn models_and_health_have_the_documented_fields() {
     for path in ["/live", "/ready"] {
         assert_eq!(api.get(path).await.status, StatusCode::OK, "{path}");
     }
+    let metrics = api.get("/metrics").await;
+    for line in [
+        "# TYPE tripline_http_requests counter",
+        "tripline_http_requests_total{method=\"GET\",code=\"200\"}",
+        "# UNIT tripline_http_request_duration_seconds seconds",
+        "tripline_verdicts_stored{kind=\"threat\"} ",
+        "tripline_store_size_bytes ",
+        "tripline_model{role=\"detector\"",
+        "# EOF",
+    ] {
+        assert!(metrics.text.contains(line), "{line}: {}", metrics.text);
+    }
     let health = api.get("/api/v1/health/detailed").await.json();
     assert_eq!(keys(&health), ["checks", "status", "timestamp"]);
     assert_eq!(health["status"], "healthy");

@@ -210,6 +210,38 @@ fn a_server_is_up_before_its_database_is() {
 }
 
 #[test]
+fn an_embedded_store_moves_whole() {
+    let postgres = PostgresServer::obtain(PostgresOptions::default()).unwrap();
+    let database = postgres.database().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let copy = || {
+        Command::new(env!("CARGO_BIN_EXE_tripline"))
+            .args(["store", "copy", "--data-dir"])
+            .arg(folder.path())
+            .env("TRIPLINE_DATABASE_URL", database.url())
+            .output()
+            .unwrap()
+    };
+    {
+        let embedded = Server::start(folder.path(), "");
+        for number in 0..3 {
+            assert_eq!(embedded.score(number).0, 200);
+        }
+        let refused = copy();
+        assert_eq!(refused.status.code(), Some(1), "while a server has it open");
+    }
+    let copied = copy();
+    let said = String::from_utf8_lossy(&copied.stdout).into_owned();
+    assert!(copied.status.success(), "{copied:?}");
+    assert!(said.contains("copied 3 verdicts"), "{said}");
+    assert_eq!(copy().status.code(), Some(1), "into one that is not empty");
+    let shared = Server::start(folder.path(), &database.url());
+    assert_eq!(shared.total(), 3);
+    assert_eq!(shared.score(9).0, 200);
+    assert_eq!(shared.total(), 4);
+}
+
+#[test]
 fn a_password_is_never_printed() {
     for address in [
         format!("postgres://tripline:{NEVER_SHOWN}@"),

@@ -21,6 +21,8 @@ pub(in crate::commands) fn postgres(
     args: &DatabaseArgs,
 ) -> anyhow::Result<Option<PostgresOptions>> {
     let address = match (&args.database_url, &args.database_url_file) {
+        // A variable that is set to nothing names nothing.
+        (Some(address), _) if address.is_empty() => return Ok(None),
         (Some(address), _) => address.clone(),
         (None, Some(path)) => {
             let about = || format!("address of the database in {}", path.display());

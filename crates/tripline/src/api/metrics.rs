@@ -1,0 +1,225 @@
+//! What a Prometheus reads: figures of this process, and of the store that it shares. Names and units
+//! are those of docs/metrics.md.
+
+use std::{
+    sync::atomic::AtomicU64,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::State,
+    http::{Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+use super::{
+    error::{ApiError, ErrorBody},
+    state::AppState,
+};
+
+/// Labels of a figure, by name.
+type Labels = Vec<(&'static str, String)>;
+type Numbers = Family<Labels, Gauge<f64, AtomicU64>>;
+
+/// What is counted as it happens.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    requests: Family<Labels, Counter>,
+    seconds: Histogram,
+    started: Instant,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            requests: Family::default(),
+            // A tenth of a millisecond to half a minute.
+            seconds: Histogram::new(exponential_buckets(1e-4, 2.0, 19)),
+            started: Instant::now(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts an answer, and how long it took to begin.
+    pub(super) fn answered(&self, method: &Method, status: StatusCode, took: Duration) {
+        // Whoever asks may invent methods; they are not to become labels.
+        let method = match *method {
+            Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
+                method.as_str()
+            }
+            _ => "other",
+        };
+        self.requests
+            .get_or_create(&vec![
+                ("method", method.to_owned()),
+                ("code", status.as_str().to_owned()),
+            ])
+            .inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+}
+
+/// The figures in the text format of OpenMetrics, which Prometheus reads.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health",
+    responses(
+        (status = 200, content_type = "application/openmetrics-text", body = String),
+        (status = 503, description = "the store does not answer", body = ErrorBody),
+    )
+)]
+pub(crate) async fn metrics(State(state): State<AppState>) -> Result<Response, ApiError> {
+    let text = state.blocking(text).await?;
+    Ok((
+        [(
+            header::CONTENT_TYPE,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        )],
+        text,
+    )
+        .into_response())
+}
+
+fn text(state: &AppState) -> Result<String, ApiError> {
+    let mut registry = Registry::with_prefix("tripline");
+    let own = state.metrics();
+    registry.register(
+        "http_requests",
+        "Answers by method and status code",
+        own.requests.clone(),
+    );
+    registry.register_with_unit(
+        "http_request_duration",
+        "Time until an answer began",
+        Unit::Seconds,
+        own.seconds.clone(),
+    );
+    number(
+        &mut registry,
+        "uptime",
+        "Time since this process was started",
+        Some(Unit::Seconds),
+        [(vec![], own.started.elapsed().as_secs_f64())],
+    );
+    store(state, &mut registry)?;
+    kafka(state, &mut registry);
+    let hub = state.hub();
+    number(
+        &mut registry,
+        "stream_clients",
+        "Clients that listen to verdicts as they fall",
+        None,
+        [(vec![], hub.connections() as f64)],
+    );
+    let dropped = Counter::<u64>::default();
+    dropped.inc_by(hub.too_slow());
+    registry.register(
+        "stream_clients_dropped",
+        "Clients that were dropped because they did not keep up",
+        dropped,
+    );
+    let models = state.models();
+    number(
+        &mut registry,
+        "model",
+        "1 for each model that judges",
+        None,
+        models.models().iter().map(|model| {
+            let manifest = model.manifest();
+            let labels = vec![
+                ("role", manifest.role.as_str().to_owned()),
+                ("name", manifest.name.clone()),
+                ("version", manifest.version.clone()),
+            ];
+            (labels, 1.0)
+        }),
+    );
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(ApiError::internal)?;
+    Ok(text)
+}
+
+fn number(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    unit: Option<Unit>,
+    values: impl IntoIterator<Item = (Labels, f64)>,
+) {
+    let numbers = Numbers::default();
+    for (labels, value) in values {
+        numbers.get_or_create(&labels).set(value);
+    }
+    match unit {
+        Some(unit) => registry.register_with_unit(name, help, unit, numbers),
+        None => registry.register(name, help, numbers),
+    }
+}
+
+/// Of the store, whichever process has written it.
+fn store(state: &AppState, registry: &mut Registry) -> Result<(), ApiError> {
+    let counts = state.store().totals()?.counts;
+    number(
+        registry,
+        "verdicts_stored",
+        "Verdicts in the store",
+        None,
+        [
+            (vec![("kind", "threat".to_owned())], counts.threats as f64),
+            (
+                vec![("kind", "other".to_owned())],
+                (counts.total - counts.threats) as f64,
+            ),
+        ],
+    );
+    number(
+        registry,
+        "store_size",
+        "Size of the store",
+        Some(Unit::Bytes),
+        [(vec![], state.store().size()?.total_bytes() as f64)],
+    );
+    Ok(())
+}
+
+/// The books of each topic: received is the sum of the others.
+fn kafka(state: &AppState, registry: &mut Registry) {
+    let Some(kafka) = state.kafka() else {
+        return;
+    };
+    let messages = Family::<Labels, Counter>::default();
+    let mut pending = Vec::new();
+    for (topic, outcomes, waiting) in kafka.books() {
+        for (outcome, count) in outcomes {
+            messages
+                .get_or_create(&vec![
+                    ("topic", topic.clone()),
+                    ("outcome", outcome.to_owned()),
+                ])
+                .inc_by(count);
+        }
+        pending.push((vec![("topic", topic)], waiting as f64));
+    }
+    registry.register(
+        "kafka_messages",
+        "Messages by topic and by what became of them; received is the sum of the others and of those pending",
+        messages,
+    );
+    number(
+        registry,
+        "kafka_messages_pending",
+        "Messages that are being worked on",
+        None,
+        pending,
+    );
+}
