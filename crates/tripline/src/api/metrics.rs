@@ -70,7 +70,7 @@ impl Metrics {
     }
 }
 
-/// The figures in the text format of OpenMetrics, which Prometheus reads.
+/// The figures in the text format of `OpenMetrics`, which Prometheus reads.
 #[utoipa::path(
     get, path = "/metrics", tag = "health",
     responses(
@@ -199,16 +199,16 @@ fn kafka(state: &AppState, registry: &mut Registry) {
     };
     let messages = Family::<Labels, Counter>::default();
     let mut pending = Vec::new();
-    for (topic, outcomes, waiting) in kafka.books() {
-        for (outcome, count) in outcomes {
+    for book in kafka.books() {
+        for (outcome, count) in book.outcomes {
             messages
                 .get_or_create(&vec![
-                    ("topic", topic.clone()),
+                    ("topic", book.topic.clone()),
                     ("outcome", outcome.to_owned()),
                 ])
                 .inc_by(count);
         }
-        pending.push((vec![("topic", topic)], waiting as f64));
+        pending.push((vec![("topic", book.topic)], book.pending as f64));
     }
     registry.register(
         "kafka_messages",

@@ -55,6 +55,16 @@ impl Counts {
     }
 }
 
+/// The books of a topic at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Book {
+    pub(crate) topic: String,
+    /// What became of its messages: `received` is the sum of the others and of those pending.
+    pub(crate) outcomes: [(&'static str, u64); 6],
+    /// Messages that are being worked on.
+    pub(crate) pending: u64,
+}
+
 /// What one piece of work has come to.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settled {
@@ -82,8 +92,7 @@ impl Ledger {
         }
     }
 
-    /// Each topic with what became of its messages, and how many are being worked on.
-    pub(super) fn books(&self) -> Vec<(String, [(&'static str, u64); 6], u64)> {
+    pub(super) fn books(&self) -> Vec<Book> {
         let of = |(topic, counts): &(String, Mutex<Counts>)| {
             let counts = *lock(counts);
             let outcomes = [
@@ -94,7 +103,11 @@ impl Ledger {
                 ("dropped", counts.dropped),
                 ("handed_back", counts.handed_back),
             ];
-            (topic.clone(), outcomes, counts.pending)
+            Book {
+                topic: topic.clone(),
+                outcomes,
+                pending: counts.pending,
+            }
         };
         self.topics.iter().map(of).collect()
     }

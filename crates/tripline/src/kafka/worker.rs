@@ -20,7 +20,7 @@ use tripline_store::{Store, Timestamp};
 
 use super::{
     KafkaSettings,
-    ledger::Ledger,
+    ledger::{Book, Ledger},
     pause::{Pauses, Stop},
     reading::{Reader, panic_words},
     writing::{Chunk, Stopping, Writer},
@@ -70,9 +70,8 @@ pub struct KafkaWorker {
 pub struct KafkaHandle(pub(super) Arc<Shared>);
 
 impl KafkaHandle {
-    /// The books of each topic: its name, what became of its messages, and how many are being
-    /// worked on.
-    pub(crate) fn books(&self) -> Vec<(String, [(&'static str, u64); 6], u64)> {
+    /// The books of each topic.
+    pub(crate) fn books(&self) -> Vec<Book> {
         self.0.ledger.books()
     }
 }
