@@ -218,7 +218,8 @@ pub(crate) fn read_all(reader: impl Read + Send) -> Result<Gave, crate::CaptureE
     Ok(gave)
 }
 
-/// Gives bytes in pieces of the sizes in turn, and interruptions where a size is 0.
+/// Gives bytes in pieces of the sizes in turn, and interruptions where a size is 0; of sizes that are
+/// all 0, a byte at a time, for a reader that is always interrupted never ends.
 pub(crate) struct Trickle<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) sizes: &'a [usize],
@@ -239,7 +240,7 @@ impl Read for Trickle<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let size = self.sizes[self.turn % self.sizes.len()];
         self.turn += 1;
-        if size == 0 && self.sizes.len() > 1 {
+        if size == 0 && self.sizes.iter().any(|size| *size > 0) {
             return Err(io::ErrorKind::Interrupted.into());
         }
         let count = size.max(1).min(self.bytes.len()).min(buffer.len());
