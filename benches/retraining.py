@@ -111,10 +111,22 @@ def main():
             address = server.stdout.readline().strip().rpartition("//")[2]
             listed = ask(address, "GET", "/api/v1/models")["models"]
             model = next(one["id"] for one in listed if one["name"] == MODEL)
+            label(address, rows, [line.split(",")[41] for line in lines])
             measure(args, address, rows, model)
         finally:
             server.terminate()
             server.wait()
+
+
+def label(address, rows, names):
+    """A retraining needs labels: those of the records, which are known."""
+    features = [json.loads(row)["features"] for row in rows]
+    scored = ask(address, "POST", "/api/v1/score", {"rows": features})["verdicts"]
+    labels = [
+        {"verdict_id": one["id"], "is_attack": name != "normal"}
+        for one, name in zip(scored, names)
+    ]
+    ask(address, "POST", "/api/v1/labels", {"author": "truth", "labels": labels})
 
 
 def measure(args, address, rows, model):

@@ -138,7 +138,7 @@ pub(crate) async fn run(
         }
     }
     // Otherwise it ends by itself.
-    let _ = blocking(move || store.release_lease(LEASE_NAME, &holder)).await;
+    let _ = tokio::task::spawn_blocking(move || store.release_lease(LEASE_NAME, &holder)).await;
 }
 
 /// Sends what is due, if this is the process of all on the store that does; what fails is tried again
@@ -233,7 +233,11 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Cancelled: the runtime ends, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 
