@@ -15,6 +15,7 @@ import os
 import pathlib
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -154,7 +155,9 @@ def measure(args, address, rows, model):
             ask(address, "DELETE", "/api/v1/retraining/current")
         while ask(address, "GET", "/api/v1/retraining")["current"] is not None:
             time.sleep(0.2)
-    print("# Scores while a model is trained\n\nPrinted by `python3 benches/retraining.py`, on a machine with", os.cpu_count(), "processors.\n")
+    command = " ".join(["python3 benches/retraining.py", *sys.argv[1:]])
+    print(f"# Scores while a model is trained\n\nPrinted by `{command}`,")
+    print(f"on a machine with {os.cpu_count()} processors.\n")
     print(f"{args.rate:.0f} scores a second, {args.repeat} times {args.seconds:.0f} s each, in turn;")
     print("medians of milliseconds from the time a request was due to its answer.\n")
     print("| | idle | while training | ratio |\n| --- | --- | --- | --- |")
