@@ -211,6 +211,45 @@ async fn exchanges_under_load_neither_fail_nor_mix() {
     }
 }
 
+/// A version is taken back and deleted while requests are being judged by it: each of them is answered,
+/// by it or by the one before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_can_be_deleted_while_it_scores() {
+    let api = Arc::new(Api::new());
+    let first = active(&api, TEN).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..16)
+        .map(|client| {
+            let (api, done) = (Arc::clone(&api), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut answered = 0;
+                while !done.load(Ordering::Relaxed) || answered == 0 {
+                    let answer = api.score("", &row(client)).await;
+                    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+                    answered += 1;
+                }
+            })
+        })
+        .collect();
+    for number in 1..=10 {
+        let version = upload(&api, &threshold(f64::from(number) / 20.0)).await;
+        for what in ["activate", "rollback"] {
+            let path = format!("/api/v1/models/{}/{what}", id(&version));
+            let answer = api.post(&path, "").await;
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        }
+        let answer = api
+            .delete(&format!("/api/v1/models/{}", id(&version)))
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    }
+    done.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert_eq!(active(&api, TEN).await["version"], first["version"]);
+}
+
 #[tokio::test]
 async fn what_judges_cannot_be_deleted_and_what_does_not_can() {
     let api = Api::new();
