@@ -90,6 +90,7 @@ mod source;
 mod sqlite;
 mod stats;
 mod store;
+mod tally;
 mod time;
 mod verdict;
 

@@ -4,8 +4,12 @@ mod generate;
 mod kafka;
 mod server;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
+use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use generate::{AttackText, GenerateArgs, HostileText, Preset};
@@ -644,4 +648,17 @@ pub struct BenchArgs {
     /// Where the Markdown goes; standard output when absent.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
+}
+
+/// Reads the small file that an option names; its size is checked first.
+pub(crate) fn read_capped(path: &Path, option: &str, limit: u64) -> anyhow::Result<String> {
+    let about = || format!("{option}: cannot read {}", path.display());
+    let length = std::fs::metadata(path).with_context(about)?.len();
+    if length > limit {
+        bail!(
+            "{option}: {} has {length} bytes, at most {limit} are read",
+            path.display()
+        );
+    }
+    std::fs::read_to_string(path).with_context(about)
 }

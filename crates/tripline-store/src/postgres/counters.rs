@@ -10,6 +10,7 @@ use super::{
 use crate::{
     AttackPart, ClassCount, Counts, NewVerdict, Timeline, TimelinePoint, Timestamp,
     stats::{Buckets, HOUR, MINUTE},
+    tally::{Tallies, Tally},
 };
 
 /// The class number of rows without a class.
@@ -35,23 +36,6 @@ impl Contribution {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally {
-    total: i64,
-    scored: i64,
-    threats: i64,
-    attacks: i64,
-}
-
-impl Tally {
-    fn add(&mut self, other: Self) {
-        self.total += other.total;
-        self.scored += other.scored;
-        self.threats += other.threats;
-        self.attacks += other.attacks;
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Cell {
     partition: i64,
@@ -63,9 +47,7 @@ struct Cell {
 /// once.
 #[derive(Debug, Default)]
 pub(super) struct Change {
-    cells: BTreeMap<Cell, Tally>,
-    /// Neighbouring rows mostly share a cell.
-    last: Option<(Cell, Tally)>,
+    tallies: Tallies<Cell>,
 }
 
 impl Change {
@@ -85,35 +67,17 @@ impl Change {
             minute: created_at.seconds().div_euclid(MINUTE) * MINUTE,
             class: row.class.unwrap_or(NO_CLASS),
         };
-        let tally = Tally {
-            total: sign,
-            scored: sign * i64::from(row.scored),
-            threats: sign * i64::from(row.is_threat),
-            attacks: sign * i64::from(row.is_attack),
-        };
-        match &mut self.last {
-            Some((last, sum)) if *last == cell => sum.add(tally),
-            _ => {
-                self.flush();
-                self.last = Some((cell, tally));
-            }
-        }
-    }
-
-    fn flush(&mut self) {
-        if let Some((cell, tally)) = self.last.take() {
-            self.cells.entry(cell).or_default().add(tally);
-        }
+        let tally = Tally::of_row(row.scored, row.is_threat, row.is_attack, sign);
+        self.tallies.add(cell, tally);
     }
 
     /// Makes the change. Tables and rows are taken in the same order by everybody, so that of two
     /// transactions one waits for the other and never both.
-    pub(super) fn write(mut self, session: &mut Session, stream: i32) -> Result<()> {
-        self.flush();
+    pub(super) fn write(self, session: &mut Session, stream: i32) -> Result<()> {
         let mut streams = BTreeMap::<_, Tally>::new();
         let mut classes = BTreeMap::<_, Tally>::new();
         let mut periods = BTreeMap::<_, Tally>::new();
-        for (cell, tally) in self.cells {
+        for (cell, tally) in self.tallies.into_cells() {
             let Cell {
                 partition,
                 minute,

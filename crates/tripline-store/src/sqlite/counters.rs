@@ -6,6 +6,7 @@ use super::failure::Result;
 use crate::{
     ClassCount, Counts, Timeline, TimelinePoint, Timestamp,
     stats::{Buckets, HOUR, MINUTE},
+    tally::{Tallies, Tally},
 };
 
 /// The class number of rows without a class.
@@ -19,23 +20,6 @@ pub(super) struct Contribution {
     pub(super) is_attack: bool,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally {
-    total: i64,
-    scored: i64,
-    threats: i64,
-    attacks: i64,
-}
-
-impl Tally {
-    fn add(&mut self, other: Self) {
-        self.total += other.total;
-        self.scored += other.scored;
-        self.threats += other.threats;
-        self.attacks += other.attacks;
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Cell {
     stream: u32,
@@ -46,9 +30,7 @@ struct Cell {
 /// The change that a transaction makes to the counters, collected first and written once.
 #[derive(Debug, Default)]
 pub(super) struct Change {
-    cells: BTreeMap<Cell, Tally>,
-    /// Neighbouring rows mostly share a cell.
-    last: Option<(Cell, Tally)>,
+    tallies: Tallies<Cell>,
 }
 
 impl Change {
@@ -88,34 +70,16 @@ impl Change {
             minute,
             class: class.unwrap_or(NO_CLASS),
         };
-        let tally = Tally {
-            total: sign,
-            scored: sign * i64::from(row.scored),
-            threats: sign * i64::from(row.is_threat),
-            attacks: sign * i64::from(row.is_attack),
-        };
-        match &mut self.last {
-            Some((last, sum)) if *last == cell => sum.add(tally),
-            _ => {
-                self.flush();
-                self.last = Some((cell, tally));
-            }
-        }
-    }
-
-    fn flush(&mut self) {
-        if let Some((cell, tally)) = self.last.take() {
-            self.cells.entry(cell).or_default().add(tally);
-        }
+        let tally = Tally::of_row(row.scored, row.is_threat, row.is_attack, sign);
+        self.tallies.add(cell, tally);
     }
 
     /// Makes the change, and takes counters away that reach zero.
-    pub(super) fn write(mut self, connection: &Connection) -> Result<()> {
-        self.flush();
+    pub(super) fn write(self, connection: &Connection) -> Result<()> {
         let mut classes = BTreeMap::<_, Tally>::new();
         let mut streams = BTreeMap::<_, Tally>::new();
         let mut periods = BTreeMap::<_, Tally>::new();
-        for (cell, tally) in self.cells {
+        for (cell, tally) in self.tallies.into_cells() {
             let hour = cell.minute.div_euclid(HOUR) * HOUR;
             classes.entry([cell.class]).or_default().add(tally);
             streams

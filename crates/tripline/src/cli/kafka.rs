@@ -14,6 +14,7 @@ use tripline_kafka::{
     sender::{AllowEntry, SenderKey, SenderPolicy},
 };
 
+use super::read_capped;
 use crate::kafka::{InputTopic, KafkaSettings};
 
 /// Longest file that holds a password.
@@ -464,18 +465,6 @@ fn secret_variable(name: &str) -> Option<Secret> {
     )]
     let text = std::env::var(name).ok()?;
     (!text.is_empty()).then(|| Secret::new(text))
-}
-
-fn read_capped(path: &Path, option: &str, limit: u64) -> anyhow::Result<String> {
-    let about = || format!("{option}: cannot read {}", path.display());
-    let length = std::fs::metadata(path).with_context(about)?.len();
-    if length > limit {
-        bail!(
-            "{option}: {} has {length} bytes, at most {limit} are read",
-            path.display()
-        );
-    }
-    std::fs::read_to_string(path).with_context(about)
 }
 
 fn topic(text: &str) -> Result<String, String> {

@@ -24,12 +24,7 @@ const AT_A_TIME: usize = 5_000;
 
 /// Reads until nobody listens.
 pub(super) async fn run(state: AppState) {
-    let mut tail = Tail {
-        from: state.now(),
-        seen: HashMap::new(),
-        told: None,
-        told_at: Instant::now(),
-    };
+    let mut tail = Tail::new(state.now());
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_failing = false;
@@ -47,12 +42,7 @@ pub(super) async fn run(state: AppState) {
         // Only a panic loses it.
         let Ok((kept, events)) = read else {
             tracing::error!("the reading of new verdicts has stopped; it begins anew");
-            tail = Tail {
-                from: state.now(),
-                seen: HashMap::new(),
-                told: None,
-                told_at: Instant::now(),
-            };
+            tail = Tail::new(state.now());
             continue;
         };
         tail = kept;
@@ -83,6 +73,15 @@ struct Tail {
 }
 
 impl Tail {
+    fn new(from: Timestamp) -> Self {
+        Self {
+            from,
+            seen: HashMap::new(),
+            told: None,
+            told_at: Instant::now(),
+        }
+    }
+
     fn read(&mut self, state: &AppState) -> Result<Vec<Event>, StoreError> {
         let now = state.now();
         // A clock that was set back begins anew from where it is.

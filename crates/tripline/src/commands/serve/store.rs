@@ -2,12 +2,15 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
 use tokio::{net::TcpListener, sync::watch};
 use tripline_store::{Backend, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store};
 
 use super::super::chain;
-use crate::{api, cli::DatabaseArgs, clock};
+use crate::{
+    api,
+    cli::{DatabaseArgs, read_capped},
+    clock,
+};
 
 /// Name of the database in the data folder.
 pub(in crate::commands) const DATABASE: &str = "tripline.db";
@@ -24,17 +27,7 @@ pub(in crate::commands) fn postgres(
         // A variable that is set to nothing names nothing.
         (Some(address), _) if address.is_empty() => return Ok(None),
         (Some(address), _) => address.clone(),
-        (None, Some(path)) => {
-            let about = || format!("address of the database in {}", path.display());
-            let length = std::fs::metadata(path).with_context(about)?.len();
-            if length > MAX_ADDRESS_BYTES {
-                bail!(
-                    "{}: {length} bytes are more than {MAX_ADDRESS_BYTES}",
-                    about()
-                );
-            }
-            std::fs::read_to_string(path).with_context(about)?
-        }
+        (None, Some(path)) => read_capped(path, "--database-url-file", MAX_ADDRESS_BYTES)?,
         (None, None) => return Ok(None),
     };
     let mut options = PostgresOptions::new(address.trim())?;
