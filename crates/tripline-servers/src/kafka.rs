@@ -99,6 +99,8 @@ pub struct KafkaOptions {
     pub sasl: bool,
     /// Listeners with TLS, whose certificate is signed by [`KafkaServer::ca_file`].
     pub tls: bool,
+    /// Whether it is to be fast for long rather than quickly there.
+    pub for_load: bool,
     /// Further lines of the broker's configuration.
     pub properties: Vec<(String, String)>,
 }
@@ -124,6 +126,7 @@ enum Kind {
 struct Own {
     installation: Installation,
     setup: Setup,
+    for_load: bool,
     running: Option<Running>,
     // The last field, so that the folder goes after the process.
     folder: TempDir,
@@ -168,6 +171,7 @@ impl KafkaServer {
             kind: Kind::Own(Box::new(Own {
                 installation,
                 setup,
+                for_load: options.for_load,
                 running: None,
                 folder,
             })),
@@ -179,10 +183,12 @@ impl KafkaServer {
         let own = self.own()?;
         own.end("kill");
         let mut command = own.installation.java();
-        command
-            .args(["-Xms96m", "-Xmx512m", "-XX:+UseSerialGC"])
+        command.args(["-Xms96m", "-Xmx512m", "-XX:+UseSerialGC"]);
+        if !own.for_load {
             // A test broker lives for seconds: quick to start beats quick later.
-            .arg("-XX:TieredStopAtLevel=1")
+            command.arg("-XX:TieredStopAtLevel=1");
+        }
+        command
             .args(own.setup.logging_arguments())
             .arg("kafka.Kafka")
             .arg(own.setup.properties_file());
