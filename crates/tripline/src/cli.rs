@@ -2,20 +2,26 @@
 
 mod generate;
 mod kafka;
+mod secret;
 mod server;
 
 use std::{
+    io::Read,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+use tripline_store::PostgresOptions;
 
 pub use generate::{AttackText, GenerateArgs, HostileText, Preset};
+pub(crate) use kafka::SECRET_VARIABLES;
 pub use kafka::{
     CompressionArg, DeadLettersCommand, KafkaArgs, KafkaClusterArgs, ReplayArgs, SaslArg, StartArg,
 };
+pub use secret::SecretText;
 pub use server::{
     AskerArgs, CompareArgs, LabelArgs, LabelsCommand, ModelsCommand, RetrainCommand, RoleArg,
     ServerArg, UploadArgs,
@@ -28,16 +34,37 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// What is logged: error, warn, info, debug or trace, and more of a part as in
+    /// `info,tripline::webhooks=debug`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "TRIPLINE_LOG",
+        default_value = "info",
+        value_parser = log_filter
+    )]
+    pub log: String,
     /// Logs as JSON lines instead of text.
     #[arg(long, global = true, env = "TRIPLINE_LOG_JSON")]
     pub log_json: bool,
 }
 
+fn log_filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve the API and the dashboard.
+    /// Serve the API and the dashboard. SIGHUP lets it read its configuration anew.
     Serve(ServeArgs),
+    /// Look at the configuration of a server without starting one.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Judge the rows of a CSV file.
     Score(ScoreArgs),
     /// Judge the flows of capture files, and those that other sensors recorded.
@@ -127,9 +154,15 @@ pub struct ModelsFolder {
     pub models_dir: PathBuf,
 }
 
-/// Options of `serve`.
+/// Options of `serve`: the one definition of what can be typed, set as a variable, and written into the
+/// file. Which of them need or exclude each other is checked where they are used, after all levels
+/// have come together: clap looks at what was typed only.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
+    /// File with options, in TOML: its keys are the names of options. What is typed is stronger than a
+    /// variable, a variable stronger than the file, the file stronger than a default.
+    #[arg(long, value_name = "FILE", env = "TRIPLINE_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, env = "TRIPLINE_LISTEN", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
@@ -192,9 +225,10 @@ pub struct ServeArgs {
         long,
         value_name = "URL",
         env = "TRIPLINE_WEBHOOK",
+        hide_env_values = true,
         value_delimiter = ','
     )]
-    pub webhook: Vec<String>,
+    pub webhook: Vec<SecretText>,
     /// File with the secret that messages are signed with: `whsec_` and base64, or 24 to 64
     /// characters.
     #[arg(long, value_name = "FILE", env = "TRIPLINE_WEBHOOK_SECRET_FILE")]
@@ -590,10 +624,9 @@ pub struct DatabaseArgs {
         long,
         value_name = "URL",
         env = "TRIPLINE_DATABASE_URL",
-        hide_env_values = true,
-        conflicts_with = "database_url_file"
+        hide_env_values = true
     )]
-    pub database_url: Option<String>,
+    pub database_url: Option<SecretText>,
     /// A file that holds the address.
     #[arg(long, value_name = "FILE", env = "TRIPLINE_DATABASE_URL_FILE")]
     pub database_url_file: Option<PathBuf>,
@@ -605,6 +638,49 @@ pub struct DatabaseArgs {
         default_value = "tripline"
     )]
     pub database_schema: String,
+}
+
+/// Longest file that holds an address.
+const MAX_ADDRESS_BYTES: u64 = 4096;
+
+impl DatabaseArgs {
+    /// The PostgreSQL that is named, if one is.
+    pub(crate) fn postgres(&self) -> anyhow::Result<Option<PostgresOptions>> {
+        let address = match (&self.database_url, &self.database_url_file) {
+            (Some(_), Some(_)) => {
+                bail!("--database-url and --database-url-file exclude each other");
+            }
+            // A variable that is set to nothing names nothing.
+            (Some(address), None) if address.as_ref().is_empty() => return Ok(None),
+            (Some(address), None) => address.as_ref().to_owned(),
+            (None, Some(path)) => read_capped(path, "--database-url-file", MAX_ADDRESS_BYTES)?,
+            (None, None) => return Ok(None),
+        };
+        let mut options = PostgresOptions::new(address.trim())?;
+        options.schema.clone_from(&self.database_schema);
+        Ok(Some(options))
+    }
+}
+
+/// What can be asked about a configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read file, environment and what is typed here, check everything that `serve` would, and print
+    /// each option with its value and where it comes from.
+    Check(Box<ConfigCheckArgs>),
+    /// Print a file with every option, commented out.
+    Example,
+}
+
+/// Options of `config check`.
+#[derive(Debug, Args)]
+pub struct ConfigCheckArgs {
+    /// As they would be given to `serve`.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `demo`.
@@ -650,15 +726,20 @@ pub struct BenchArgs {
     pub output: Option<PathBuf>,
 }
 
-/// Reads the small file that an option names; its size is checked first.
+/// Reads the small file that an option names. No more than the limit is taken into memory, whatever the
+/// size of the file is said to be.
 pub(crate) fn read_capped(path: &Path, option: &str, limit: u64) -> anyhow::Result<String> {
     let about = || format!("{option}: cannot read {}", path.display());
-    let length = std::fs::metadata(path).with_context(about)?.len();
-    if length > limit {
+    let file = std::fs::File::open(path).with_context(about)?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .with_context(about)?;
+    if bytes.len() as u64 > limit {
         bail!(
-            "{option}: {} has {length} bytes, at most {limit} are read",
+            "{option}: {} has more than {limit} bytes, which is the limit",
             path.display()
         );
     }
-    std::fs::read_to_string(path).with_context(about)
+    String::from_utf8(bytes).map_err(|_| anyhow::anyhow!("{}: it is not UTF-8", about()))
 }

@@ -3,7 +3,7 @@
 //!
 //! # What it does
 //!
-//! It reads configuration ([`cli`]) and data ([`data`]), drives rows through the models
+//! It reads configuration ([`cli`], [`config`]) and data ([`data`]), drives rows through the models
 //! ([`ingest`]), serves the API ([`api`]) and carries out commands ([`commands`]).
 //!
 //! # What it deliberately does not do
@@ -24,6 +24,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod config;
 pub mod data;
 mod flows;
 mod generated;

@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use tripline::{cli::Cli, commands};
+use tripline::commands;
 
 fn main() -> ExitCode {
-    commands::run(Cli::parse())
+    commands::run(std::env::args_os())
 }

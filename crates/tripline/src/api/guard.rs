@@ -14,7 +14,7 @@ use std::{
 };
 
 use axum::{
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -34,11 +34,19 @@ pub(super) const UPLOAD: &str = "/api/v1/upload/csv";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Lets a request pass, or not.
-pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let settings = state.settings();
+    // Routes that are no uploads have a limit of their own.
+    let limit = usize::try_from(settings.max_upload_bytes).unwrap_or(usize::MAX);
+    DefaultBodyLimit::max(limit).apply(&mut request);
     let id = uuid::Uuid::new_v4().to_string();
     let started = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = match check(&state, &request) {
+    let mut response = match check(&settings.allowed_hosts, &request) {
         Err(error) => error.into_response(),
         Ok(()) if path == UPLOAD => next.run(request).await,
         Ok(()) => match tokio::time::timeout(PATIENCE, next.run(request)).await {
@@ -67,7 +75,7 @@ pub(super) async fn guard(State(state): State<AppState>, request: Request, next:
     response
 }
 
-fn check(state: &AppState, request: &Request) -> Result<(), ApiError> {
+fn check(allowed_hosts: &[String], request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let host = request
@@ -76,7 +84,7 @@ fn check(state: &AppState, request: &Request) -> Result<(), ApiError> {
         .map(axum::http::uri::Authority::as_str)
         .or_else(|| text(header::HOST));
     if let Some(host) = host
-        && !is_allowed(host, &state.config().allowed_hosts)
+        && !is_allowed(host, allowed_hosts)
     {
         let shown: String = host.chars().take(80).collect();
         return Err(ApiError::new(

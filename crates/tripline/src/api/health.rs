@@ -117,6 +117,7 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
             "attack_classifier": model_check(&state, Role::Classifier),
         },
         "sources": sources,
+        "configuration": state.reloads().health(),
         "websocket": { "status": "healthy", "connections": state.hub().connections() },
     });
     let code = if status == "unhealthy" {

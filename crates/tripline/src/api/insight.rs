@@ -87,7 +87,8 @@ pub(crate) async fn insight(
                     .collect();
                 about = format!("{} training rows that the bundle carries", rows.len());
             }
-            let mut holdouts = state.config().admission.holdouts.iter();
+            let settings = state.settings();
+            let mut holdouts = settings.admission.holdouts.iter();
             let holdout = holdouts.find(|holdout| holdout.is_about(&model));
             let importances =
                 importances(&model, &rows, holdout.map(|holdout| &holdout.rows), SEED);
@@ -195,7 +196,7 @@ pub(crate) fn nearest(
         .into_iter()
         .map(|said| (said.author, Some(said.verdict.to_string())))
         .collect();
-    for holdout in &state.config().admission.holdouts {
+    for holdout in state.settings().admission.holdouts.iter() {
         if holdout.rows.schema().name() == schema.name() {
             for row in 0..holdout.rows.len() {
                 rows.push(holdout.rows.row(row), holdout.rows.label(row));

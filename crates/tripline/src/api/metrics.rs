@@ -112,6 +112,7 @@ fn text(state: &AppState) -> Result<String, ApiError> {
         [(vec![], own.started.elapsed().as_secs_f64())],
     );
     store(state, &mut registry)?;
+    configuration(state, &mut registry);
     kafka(state, &mut registry);
     let hub = state.hub();
     number(
@@ -190,6 +191,42 @@ fn store(state: &AppState, registry: &mut Registry) -> Result<(), ApiError> {
         [(vec![], state.store().size()?.total_bytes() as f64)],
     );
     Ok(())
+}
+
+/// What has become of reading the configuration anew.
+fn configuration(state: &AppState, registry: &mut Registry) {
+    let history = state.reloads().history();
+    let reloads = Family::<Labels, Counter>::default();
+    for (outcome, count) in [("done", history.done), ("refused", history.refused)] {
+        let labels = vec![("outcome", outcome.to_owned())];
+        reloads.get_or_create(&labels).inc_by(count);
+    }
+    registry.register(
+        "config_reloads",
+        "Times that the configuration was read anew, by what became of it",
+        reloads,
+    );
+    for (name, help, value) in [
+        (
+            "config_is_stale",
+            "1 while the last configuration was refused and the one before it holds",
+            f64::from(u8::from(history.is_refused())),
+        ),
+        (
+            "config_options_awaiting_restart",
+            "Options whose new value waits for a restart",
+            history.needs_restart.len() as f64,
+        ),
+    ] {
+        number(registry, name, help, None, [(vec![], value)]);
+    }
+    number(
+        registry,
+        "config_read_timestamp",
+        "When the configuration that holds was read, since 1970",
+        Some(Unit::Seconds),
+        [(vec![], history.read_at.seconds() as f64)],
+    );
 }
 
 /// The books of each topic: received is the sum of the others.

@@ -64,10 +64,7 @@ pub(crate) use self::{
     row::{Row, borrowed},
     scorers::ScorerPool,
 };
-pub use self::{
-    state::{AppConfig, AppState},
-    waiting::serve_waiting,
-};
+pub use self::{state::AppState, waiting::serve_waiting};
 
 /// Largest body of a request that is no upload.
 const MAX_BODY_BYTES: usize = 16 << 20;
@@ -105,8 +102,7 @@ struct Document;
 
 /// The API without a socket. A slash at the end of a path changes nothing.
 pub fn app(state: AppState) -> NormalizePath<Router> {
-    let max_upload = usize::try_from(state.config().max_upload_bytes).unwrap_or(usize::MAX);
-    let (router, document) = routes(max_upload).split_for_parts();
+    let (router, document) = routes().split_for_parts();
     let document: Arc<str> = document.to_json().unwrap_or_default().into();
     let docs = Arc::new(utoipa_swagger_ui::Config::from(pages::DOCUMENT));
     let pages = Router::new()
@@ -141,14 +137,14 @@ pub fn app(state: AppState) -> NormalizePath<Router> {
 
 /// The document of the API, as JSON: `openapi.json` without a server.
 pub fn openapi_json() -> Result<String, serde_json::Error> {
-    routes(MAX_BODY_BYTES).into_openapi().to_pretty_json()
+    routes().into_openapi().to_pretty_json()
 }
 
-fn routes(max_upload: usize) -> OpenApiRouter<AppState> {
+fn routes() -> OpenApiRouter<AppState> {
+    // Their limit may change while the server runs: `guard` sets it.
     let uploads = OpenApiRouter::new()
         .routes(routes!(upload::csv))
-        .routes(routes!(upload::capture))
-        .layer(DefaultBodyLimit::max(max_upload));
+        .routes(routes!(upload::capture));
     let models = OpenApiRouter::new()
         .routes(routes!(models::upload))
         .layer(DefaultBodyLimit::max(

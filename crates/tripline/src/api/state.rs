@@ -17,29 +17,15 @@ use super::{
     sources::Sources, stream::Hub,
 };
 use crate::{
+    config::{Live, Reloads, Settings},
     kafka::KafkaHandle,
-    registry::{AdmissionRules, Models},
+    registry::Models,
     retraining::Retrainer,
 };
 
 /// Uploads that are judged at a time; each takes some 30 MB, whatever the size of its file. A
 /// capture counts as several of them, for its table of flows.
 const CONCURRENT_UPLOADS: usize = 8;
-
-/// What the operator decides about the API.
-#[derive(Debug, Clone)]
-pub struct AppConfig {
-    /// Rows of an upload up to which the answer holds every prediction.
-    pub full_list_rows: u64,
-    /// Largest upload in bytes, the form around the file included.
-    pub max_upload_bytes: u64,
-    /// Threads that judge one upload.
-    pub workers: usize,
-    /// What a model from outside has to bring.
-    pub admission: AdmissionRules,
-    /// Names under which this server may be asked, besides loopback names and addresses.
-    pub allowed_hosts: Vec<String>,
-}
 
 /// What every request shares; clones are the same state.
 #[derive(Debug, Clone)]
@@ -51,7 +37,8 @@ struct Shared {
     models: Arc<Models>,
     retrainer: OnceLock<Arc<Retrainer>>,
     kafka: OnceLock<KafkaHandle>,
-    config: AppConfig,
+    live: Live,
+    reloads: Reloads,
     clock: fn() -> Timestamp,
     scorers: ScorerPool,
     realtime: RealtimeWriter,
@@ -67,7 +54,7 @@ impl AppState {
     pub fn new(
         store: Arc<dyn Backend>,
         models: Arc<Models>,
-        config: AppConfig,
+        live: Live,
         clock: fn() -> Timestamp,
     ) -> anyhow::Result<Self> {
         let stream = store.open_stream(&NewStream {
@@ -82,7 +69,8 @@ impl AppState {
             models,
             retrainer: OnceLock::new(),
             kafka: OnceLock::new(),
-            config,
+            live,
+            reloads: Reloads::new(clock()),
             clock,
             scorers: ScorerPool::default(),
             realtime,
@@ -94,8 +82,19 @@ impl AppState {
         })))
     }
 
-    pub(crate) fn config(&self) -> &AppConfig {
-        &self.0.config
+    /// The settings that hold now. A request asks once and keeps the answer.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.0.live.now()
+    }
+
+    /// Where settings are exchanged.
+    pub(crate) fn live_settings(&self) -> &Live {
+        &self.0.live
+    }
+
+    /// What has become of exchanging them.
+    pub(crate) fn reloads(&self) -> &Reloads {
+        &self.0.reloads
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -219,7 +219,7 @@ async fn answer(
 ) -> Result<Response, ApiError> {
     // Without this message the worker has given up, and its outcome says why.
     let is_open = opened.await.is_ok();
-    let limit = state.config().full_list_rows;
+    let limit = state.settings().full_list_rows;
     let is_large = || {
         state
             .live(batch)
@@ -406,7 +406,7 @@ pub(crate) async fn batch(
     params: Params,
 ) -> Result<Response, ApiError> {
     params.only(&["limit", "after"])?;
-    let limit = params.number("limit", state.config().full_list_rows, 1..=1_000_000)?;
+    let limit = params.number("limit", state.settings().full_list_rows, 1..=1_000_000)?;
     let after = match params.text("after") {
         None => None,
         Some(_) => Some(params.number("after", 0, 0..=u64::MAX >> 1)?),

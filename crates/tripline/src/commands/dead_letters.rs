@@ -7,7 +7,10 @@ use tripline_kafka::{
     dead_letter::{self, Replay, Replayed},
 };
 
-use crate::cli::{DeadLettersCommand, ReplayArgs};
+use crate::{
+    cli::{DeadLettersCommand, ReplayArgs},
+    config::Problems,
+};
 
 pub(super) fn run(command: &DeadLettersCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -16,7 +19,10 @@ pub(super) fn run(command: &DeadLettersCommand) -> anyhow::Result<ExitCode> {
 }
 
 fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
-    let Some(connection) = args.cluster.connection()? else {
+    let mut problems = Problems::default();
+    let connection = args.cluster.connection(&mut problems);
+    problems.into_result()?;
+    let Some(connection) = connection else {
         bail!("there is no cluster; name its brokers with --kafka-brokers");
     };
     let first = args.topic.first().map_or("", String::as_str);

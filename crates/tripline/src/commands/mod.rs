@@ -9,6 +9,7 @@ mod capture;
 mod client;
 mod collect;
 mod compare;
+mod config;
 mod dead_letters;
 mod demo;
 mod evaluate;
@@ -24,17 +25,21 @@ mod train;
 mod watch;
 
 use std::{
+    ffi::OsString,
     io::{IsTerminal, Write},
     process::ExitCode,
+    sync::OnceLock,
     time::Duration,
 };
 
-use clap::CommandFactory;
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use tracing_subscriber::{EnvFilter, reload::Handle};
 use tripline_detect::DetectError;
 
 use crate::{
-    cli::{Cli, Command},
+    cli::Command,
+    config::{Configuration, Loaded, Loader, read},
     ingest::IngestError,
     retraining,
     sensor::SensorError,
@@ -46,9 +51,39 @@ const SOME_REJECTED: u8 = 3;
 const NO_MODEL: u8 = 4;
 
 /// Carries out what was typed.
-pub fn run(cli: Cli) -> ExitCode {
-    start_log(cli.log_json);
-    let result = match cli.command {
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let (typed, loader) = match read(words.into_iter().collect()) {
+        Ok(typed) => typed,
+        Err(error) => error.exit(),
+    };
+    match (typed.command, loader) {
+        // It tells what is wrong itself.
+        (Command::Config(command), loader) => finish(config::run(&command, loader.as_ref())),
+        (command, None) => {
+            start_log(&typed.log, typed.log_json);
+            finish(carry_out(command, None))
+        }
+        (_, Some(loader)) => {
+            let Loaded {
+                cli,
+                configuration,
+                problems,
+            } = loader.load();
+            let outcome = problems.into_result().and_then(|()| {
+                let cli = cli.context("the options cannot be used")?;
+                start_log(&cli.log, cli.log_json);
+                carry_out(cli.command, Some((loader, configuration)))
+            });
+            finish(outcome)
+        }
+    }
+}
+
+fn carry_out(
+    command: Command,
+    configured: Option<(Loader, Configuration)>,
+) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Score(args) => score::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Watch(args) => watch::run(&args),
@@ -66,21 +101,29 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::DeadLetters(command) => dead_letters::run(&command),
         Command::Bundle(command) => bundle::run(&command),
-        Command::Serve(args) => serve::run(&args),
+        Command::Serve(args) => {
+            let (loader, configuration) = configured.context("serve was not configured")?;
+            serve::run(&args, loader, configuration)
+        }
+        Command::Config(command) => config::run(&command, None),
         Command::Store(command) => store::run(&command),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,
-                &mut Cli::command(),
+                &mut crate::config::command(),
                 "tripline",
                 &mut std::io::stdout(),
             );
             Ok(ExitCode::SUCCESS)
         }
-    };
-    result.unwrap_or_else(|error| {
+    }
+}
+
+/// Tells an error, and gives the exit code.
+fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
         if is_closed_pipe(&error) {
             // Whoever read the output has seen enough, as in `tripline score … | head`.
             return ExitCode::SUCCESS;
@@ -91,7 +134,7 @@ pub fn run(cli: Cli) -> ExitCode {
 }
 
 /// An error with its causes on one line, each cause once.
-fn chain(error: &anyhow::Error) -> String {
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();
@@ -143,16 +186,38 @@ fn is_no_model(error: &anyhow::Error) -> bool {
         })
 }
 
-fn start_log(json: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TRIPLINE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+/// Exchanges the filter of the log.
+static LOG_FILTER: OnceLock<Box<dyn Fn(EnvFilter) + Send + Sync>> = OnceLock::new();
+
+/// Begins to log to standard error.
+fn start_log(filter: &str, json: bool) {
+    fn keep<S: 'static>(handle: Handle<EnvFilter, S>) {
+        // The log is started once.
+        let _ = LOG_FILTER.set(Box::new(move |filter| {
+            if let Err(error) = handle.reload(filter) {
+                tracing::error!(%error, "the filter of the log could not be exchanged");
+            }
+        }));
+    }
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr);
     if json {
-        builder.json().init();
+        let builder = builder.json().with_filter_reloading();
+        keep(builder.reload_handle());
+        builder.init();
     } else {
-        builder.with_ansi(std::io::stderr().is_terminal()).init();
+        let is_terminal = std::io::stderr().is_terminal();
+        let builder = builder.with_ansi(is_terminal).with_filter_reloading();
+        keep(builder.reload_handle());
+        builder.init();
+    }
+}
+
+/// Logs by another filter from now on.
+pub(crate) fn filter_log(filter: &str) {
+    if let Some(exchange) = LOG_FILTER.get() {
+        exchange(EnvFilter::new(filter));
     }
 }
 
@@ -177,6 +242,6 @@ fn progress(length: Option<u64>, what: &'static str) -> ProgressBar {
 }
 
 /// Processors that may be used.
-fn processors() -> usize {
+pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }

@@ -1,39 +1,51 @@
+mod background;
+mod signals;
 pub(super) mod store;
 
-use std::{io::Write, net::IpAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
-use tokio::{net::TcpListener, time::MissedTickBehavior};
-use tripline_detect::signature::TrustList;
-use tripline_store::{Backend, RetentionPolicy, Store};
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tripline_store::Backend;
 
+pub(super) use self::signals::stop_signal;
+use self::{
+    background::{follow_models, spawn_checkpoints, spawn_retention},
+    signals::{hangups, reload_on},
+};
 use super::{chain, processors};
 use crate::{
-    api::{self, AppConfig, AppState},
+    api::{self, AppState},
     cli::ServeArgs,
-    clock, holdouts,
+    clock,
+    config::{
+        Configuration, Live, Loader, Prepared, Problems, Reloader, Settings, unknown_variables,
+    },
+    holdouts,
     kafka::{KafkaSettings, KafkaWorker, Surroundings},
     model_files,
     monitor::Monitor,
-    registry::{AdmissionRules, Models, Unsigned},
+    registry::Models,
     retraining::{RetrainConfig, Retrainer},
-    webhooks::{self, WebhookConfig},
+    webhooks,
 };
 
-/// How often old verdicts are deleted.
-const RETENTION_INTERVAL: Duration = Duration::from_mins(1);
-/// How often the log of writes is copied into the database.
-const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
-/// How often it is asked whether other models are to judge.
-const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 /// How long requests in flight may take to finish at the end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+/// Serves until it is told to stop; `loader` is what `configuration` was read with, and will be again.
+pub(super) fn run(
+    args: &ServeArgs,
+    loader: Loader,
+    configuration: Configuration,
+) -> anyhow::Result<ExitCode> {
     let runtime = runtime()?;
     runtime.block_on(async {
+        let hangups = hangups()?;
         let tell = |url: &str| writeln!(std::io::stdout(), "listening on {url}");
         let server = Server::start(args, tell).await?;
+        let reloader = Reloader::new(loader, configuration, server.state.clone());
+        tokio::spawn(reload_on(hangups, reloader));
         server.run(stop_signal()).await
     })?;
     // Work on blocking threads has its own patience; a hanging client must not keep the process.
@@ -69,16 +81,14 @@ impl Server {
         args: &ServeArgs,
         listens: impl FnOnce(&str) -> std::io::Result<()>,
     ) -> anyhow::Result<Self> {
-        if !is_local(args.listen.ip()) && !args.allow_remote {
-            bail!(
-                "--listen {}: other machines reach this address and nobody has to log in; \
-                 listen on 127.0.0.1 behind a proxy that asks, or say --allow-remote",
-                args.listen
-            );
+        for text in unknown_variables() {
+            tracing::warn!("{text}");
         }
-        // What was typed wrong is told before anything is made.
-        let kafka = args.kafka.settings()?;
-        let postgres = store::postgres(&args.database)?;
+        // What was typed wrong is told before anything is made, and all of it.
+        let mut problems = Problems::default();
+        let prepared = Prepared::new(args, &mut problems);
+        problems.into_result()?;
+        let prepared = prepared.context("the options cannot be used")?;
         std::fs::create_dir_all(&args.data_dir)
             .with_context(|| format!("cannot make the data folder {}", args.data_dir.display()))?;
         let about = || format!("cannot listen on {}", args.listen);
@@ -87,39 +97,43 @@ impl Server {
         let url = format!("http://{}", listener.local_addr()?);
         let mut listens = Some(listens);
         let mut tell = || listens.take().map_or(Ok(()), |listens| listens(&url));
-        let store = match postgres {
+        let store = match prepared.postgres {
             None => store::embedded(&args.data_dir)?,
             Some(options) => store::shared(options, &listener, &mut tell).await?,
         };
         // The store may block, which a thread that answers requests must be told.
-        let server =
-            tokio::task::block_in_place(|| Self::assemble(args, kafka, store, listener, &url))?;
+        let (settings, kafka) = (prepared.settings, prepared.kafka);
+        let server = tokio::task::block_in_place(|| {
+            Self::assemble(args, settings, kafka, store, listener, &url)
+        })?;
         tell()?;
         Ok(server)
     }
 
     fn assemble(
         args: &ServeArgs,
+        mut settings: Settings,
         kafka: Option<KafkaSettings>,
         store: Arc<dyn Backend>,
         listener: std::net::TcpListener,
         url: &str,
     ) -> anyhow::Result<Self> {
-        let webhooks = webhook_config(args)?;
-        let models = Arc::new(open_models(args, Arc::clone(&store), &webhooks)?);
-        let config = AppConfig {
-            full_list_rows: args.full_list_rows,
-            max_upload_bytes: args.max_upload_bytes,
-            workers: args.workers.unwrap_or_else(processors).max(1),
-            allowed_hosts: args.allow_host.clone(),
-            admission: admission_rules(args)?,
-        };
-        let state = AppState::new(Arc::clone(&store), Arc::clone(&models), config, clock::now)?;
+        settings.admission.holdouts = holdouts::open(&args.holdout)?.into();
+        let live = Live::new(settings);
+        let folder = &args.models.models_dir;
+        let models = open_models(folder, Arc::clone(&store), live.clone())?;
+        let models = Arc::new(models);
+        let state = AppState::new(
+            Arc::clone(&store),
+            Arc::clone(&models),
+            live.clone(),
+            clock::now,
+        )?;
         state.start_sources(args.capture.as_deref())?;
         let (stop, stopped) = tokio::sync::watch::channel(false);
         tokio::spawn(webhooks::run(
             Arc::clone(&store),
-            webhooks,
+            live.clone(),
             clock::now,
             stopped.clone(),
         ));
@@ -141,6 +155,7 @@ impl Server {
                 let surroundings = Surroundings {
                     store: store.clone(),
                     models: Arc::clone(&models),
+                    live: live.clone(),
                     clock: clock::now,
                 };
                 KafkaWorker::start(settings, surroundings)
@@ -152,7 +167,7 @@ impl Server {
         };
         tokio::spawn(follow_models(models, stopped));
         spawn_checkpoints(store.clone());
-        spawn_retention(store, args);
+        spawn_retention(store, live);
         Ok(Self {
             url: url.to_owned(),
             listener: TcpListener::from_std(listener)?,
@@ -184,170 +199,16 @@ impl Server {
     }
 }
 
-fn is_local(address: IpAddr) -> bool {
-    address.is_loopback()
-}
-
 /// A damaged bundle is logged and left out; the others serve. Health tells which roles lack a
 /// model.
-fn open_models(
-    args: &ServeArgs,
-    store: Arc<dyn Backend>,
-    webhooks: &WebhookConfig,
-) -> anyhow::Result<Models> {
-    let folder = &args.models.models_dir;
+fn open_models(folder: &Path, store: Arc<dyn Backend>, live: Live) -> anyhow::Result<Models> {
     let (files, refused) = model_files::read_folder(folder)?;
     for error in &refused {
         tracing::error!(error = chain(error), "model bundle refused");
     }
-    let told = webhooks.targets.iter().map(ToString::to_string).collect();
-    let models = Models::open(store, &files, told, clock::now)?;
-    models.set_unsigned(args.unsigned_models);
+    let models = Models::open(store, &files, live, clock::now)?;
     if models.serving().active().models().is_empty() {
         tracing::error!(folder = %folder.display(), "no model is loaded: nothing can be judged");
     }
     Ok(models)
-}
-
-/// Looks whether another worker on the same store has changed which models judge.
-async fn follow_models(models: Arc<Models>, mut stop: tokio::sync::watch::Receiver<bool>) {
-    let mut interval = tokio::time::interval(FOLLOW_INTERVAL);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        let models = Arc::clone(&models);
-        match tokio::task::spawn_blocking(move || models.follow()).await {
-            Ok(Ok(true)) => tracing::info!("the models that judge have changed"),
-            Ok(Ok(false)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "it is not known which models are to judge"),
-            Err(error) => tracing::error!(%error, "following the models stopped once"),
-        }
-    }
-}
-
-/// Longest list of trusted keys.
-const MAX_KEYS_BYTES: u64 = 64 << 10;
-
-fn admission_rules(args: &ServeArgs) -> anyhow::Result<AdmissionRules> {
-    let trust = match &args.trusted_keys {
-        None => TrustList::default(),
-        Some(path) => {
-            let about = || format!("list of trusted keys {}", path.display());
-            let length = std::fs::metadata(path).with_context(about)?.len();
-            if length > MAX_KEYS_BYTES {
-                bail!("{}: {length} bytes are more than 64 KiB", about());
-            }
-            TrustList::parse(&std::fs::read_to_string(path).with_context(about)?)
-                .with_context(about)?
-        }
-    };
-    if args.unsigned_models != Unsigned::Allowed && trust.is_empty() {
-        bail!("--unsigned-models: nobody is trusted; name a list of keys with --trusted-keys");
-    }
-    Ok(AdmissionRules {
-        holdouts: holdouts::open(&args.holdout)?,
-        trust,
-        unsigned: args.unsigned_models,
-    })
-}
-
-/// Longest file that holds a secret.
-const MAX_SECRET_BYTES: u64 = 4096;
-
-fn webhook_config(args: &ServeArgs) -> anyhow::Result<WebhookConfig> {
-    let secret = match &args.webhook_secret_file {
-        None => None,
-        Some(path) => {
-            let about = || format!("cannot read the webhook secret in {}", path.display());
-            let length = std::fs::metadata(path).with_context(about)?.len();
-            if length > MAX_SECRET_BYTES {
-                bail!(
-                    "{} has {length} bytes, expected a secret of at most 64",
-                    path.display()
-                );
-            }
-            Some(std::fs::read_to_string(path).with_context(about)?)
-        }
-    };
-    Ok(WebhookConfig::new(
-        &args.webhook,
-        secret.as_deref(),
-        &args.webhook_allow,
-    )?)
-}
-
-fn spawn_checkpoints(store: Arc<dyn Store>) {
-    tokio::spawn(async move {
-        let mut interval = tokio::time::interval(CHECKPOINT_INTERVAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            interval.tick().await;
-            let store = Arc::clone(&store);
-            match tokio::task::spawn_blocking(move || store.checkpoint()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "the log could not be copied into the database");
-                }
-                Err(error) => tracing::error!(%error, "a checkpoint stopped"),
-            }
-        }
-    });
-}
-
-fn spawn_retention(store: Arc<dyn Store>, args: &ServeArgs) {
-    let policy = RetentionPolicy {
-        max_age_micros: args
-            .retain_days
-            .map(|days| i64::from(days) * 86_400_000_000),
-        max_bytes: args.retain_bytes,
-        ..RetentionPolicy::default()
-    };
-    if policy.max_age_micros.is_none() && policy.max_bytes.is_none() {
-        return;
-    }
-    tokio::spawn(async move {
-        let mut interval = tokio::time::interval(RETENTION_INTERVAL);
-        loop {
-            interval.tick().await;
-            let store = Arc::clone(&store);
-            let outcome =
-                tokio::task::spawn_blocking(move || store.retain(&policy, clock::now())).await;
-            match outcome {
-                Ok(Ok(outcome)) if outcome.rows_deleted > 0 => {
-                    tracing::info!(
-                        rows = outcome.rows_deleted,
-                        bytes = outcome.bytes_freed,
-                        "old verdicts deleted"
-                    );
-                }
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "old verdicts could not be deleted"),
-                Err(error) => tracing::error!(%error, "the deletion of old verdicts stopped"),
-            }
-        }
-    });
-}
-
-/// Resolves when the process is asked to stop.
-pub(super) async fn stop_signal() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
 }

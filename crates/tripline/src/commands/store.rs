@@ -22,7 +22,7 @@ pub(super) fn run(command: &StoreCommand) -> anyhow::Result<ExitCode> {
 }
 
 fn copy(args: &StoreCopyArgs) -> anyhow::Result<ExitCode> {
-    let Some(options) = serve::store::postgres(&args.database)? else {
+    let Some(options) = args.database.postgres()? else {
         bail!("where to? Say --database-url, --database-url-file or TRIPLINE_DATABASE_URL");
     };
     let path = args.data_dir.join(serve::store::DATABASE);

@@ -33,8 +33,8 @@ pub(crate) enum KafkaTopics {
 impl KafkaTopics {
     fn has(self, topic: &InputTopic) -> bool {
         match self {
-            Self::WritersTrusted => topic.senders.is_none(),
-            Self::SendersChecked => topic.senders.is_some(),
+            Self::WritersTrusted => !topic.checks_senders,
+            Self::SendersChecked => topic.checks_senders,
         }
     }
 }

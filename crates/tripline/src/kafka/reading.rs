@@ -11,6 +11,7 @@ use tripline_kafka::{
     Limits, Message, Poison, Row,
     form::{self, Cause},
     identity::{Origin, Place},
+    sender::SenderPolicy,
 };
 use tripline_store::{MAX_LABEL_BYTES, Source, Timestamp};
 
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     api::{Bench, JudgedRow, NewRow, STORED_REASONS, ScorerPool, Scorers, reason_bytes},
+    config::Settings,
     registry::Serving,
 };
 
@@ -35,6 +37,8 @@ pub(super) struct PlacedRow {
 /// Where the messages of a batch come from, and what judges them.
 pub(super) struct Reader<'a> {
     pub(super) topic: &'a InputTopic,
+    /// What holds for the whole batch.
+    pub(super) settings: Arc<Settings>,
     pub(super) origin: Origin,
     pub(super) pool: &'a ScorerPool,
     pub(super) serving: Arc<Serving>,
@@ -64,9 +68,16 @@ impl Reader<'_> {
 
     fn judge_rows(&mut self, message: &Message) -> Result<Vec<PlacedRow>, Poison> {
         let reading = form::read_message(message, &Limits::default())?;
-        let sender = match &self.topic.senders {
-            Some(policy) => Some(told::sender_ref(&policy.admit(message, &reading)?)),
-            None => None,
+        let sender = if self.topic.checks_senders {
+            let policy = self.settings.senders.get(&self.topic.name);
+            // A topic that nothing is said about admits nobody.
+            let sender = match policy {
+                Some(policy) => policy.admit(message, &reading)?,
+                None => SenderPolicy::default().admit(message, &reading)?,
+            };
+            Some(told::sender_ref(&sender))
+        } else {
+            None
         };
         let bench = Bench {
             pool: self.pool,

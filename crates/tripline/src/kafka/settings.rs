@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tripline_kafka::{Compression, Connection, ConsumerConfig, Start, sender::SenderPolicy};
+use tripline_kafka::{Compression, Connection, ConsumerConfig, Start};
 
 /// How this server takes part in Kafka; checked, ready to be used.
 #[derive(Debug, Clone)]
@@ -34,8 +34,8 @@ pub struct InputTopic {
     pub incarnation: String,
     /// Where messages go that cannot be judged.
     pub dead_letters: String,
-    /// What is asked of senders; nothing where there is no policy.
-    pub senders: Option<SenderPolicy>,
+    /// Whether its senders are checked, by what the settings say of the topic.
+    pub checks_senders: bool,
 }
 
 impl KafkaSettings {

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     api::{STORED_REASONS, ScorerPool, Scorers},
+    config::Live,
     registry::{Models, Serving},
 };
 
@@ -54,6 +55,8 @@ pub struct Surroundings {
     pub store: Arc<dyn Store>,
     /// What judges.
     pub models: Arc<Models>,
+    /// What is asked of senders, which may change.
+    pub live: Live,
     /// The time.
     pub clock: fn() -> Timestamp,
 }
@@ -380,6 +383,7 @@ fn read_batch(
     };
     let mut reader = Reader {
         topic,
+        settings: shared.surroundings.live.now(),
         origin: Origin {
             cluster: batch.cluster.to_string(),
             incarnation: topic.incarnation.clone(),

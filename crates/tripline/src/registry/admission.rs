@@ -53,7 +53,7 @@ pub enum Unsigned {
 #[derive(Debug, Clone, Default)]
 pub struct AdmissionRules {
     /// Rows on which it is measured.
-    pub holdouts: Vec<HoldOut>,
+    pub holdouts: Arc<[HoldOut]>,
     /// Keys whose signatures are trusted.
     pub trust: TrustList,
     /// What becomes of a model without a trusted signature.

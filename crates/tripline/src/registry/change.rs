@@ -355,15 +355,17 @@ impl Models {
         at: Timestamp,
         writes: Vec<Write<'_>>,
     ) -> Result<(), RegistryError> {
-        let bodies = if self.told.is_empty() {
+        let settings = self.live.now();
+        let targets = &settings.webhooks.targets;
+        let bodies = if targets.is_empty() {
             Vec::new()
         } else {
             self.messages(actor, at, &writes)?
         };
         let mut writes = writes;
         for body in &bodies {
-            writes.extend(self.told.iter().map(|target| Write::Send {
-                target,
+            writes.extend(targets.iter().map(|target| Write::Send {
+                target: target.as_str(),
                 event: STAGE_EVENT,
                 body,
             }));

@@ -12,7 +12,7 @@ mod serving;
 mod shipped;
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -32,7 +32,7 @@ pub(crate) use self::{
     admission::{AdmissionError, Offer},
     change::Change,
 };
-use crate::model_files::BundleFile;
+use crate::{config::Live, model_files::BundleFile};
 
 /// Why the registry could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -106,10 +106,8 @@ pub struct Refused {
 pub struct Models {
     store: Arc<dyn Backend>,
     clock: fn() -> Timestamp,
-    /// What becomes of versions that nobody trusted has signed.
-    unsigned: OnceLock<Unsigned>,
-    /// Addresses that are told of every change of stage.
-    told: Vec<String>,
+    /// What becomes of versions that nobody trusted has signed, and who is told of changes of stage.
+    live: Live,
     serving: ArcSwap<Serving>,
     /// Held while stages change here, so that the pointer follows the store in order.
     changing: Mutex<()>,
@@ -120,18 +118,17 @@ pub struct Models {
 
 impl Models {
     /// Takes bundles that came with the program into the store, and loads what is to judge. The
-    /// addresses in `told` get a message about every change of stage.
+    /// receivers in the settings get a message about every change of stage.
     pub fn open(
         store: Arc<dyn Backend>,
         shipped: &[BundleFile],
-        told: Vec<String>,
+        live: Live,
         clock: fn() -> Timestamp,
     ) -> Result<Self, RegistryError> {
         let models = Self {
             store,
             clock,
-            unsigned: OnceLock::new(),
-            told,
+            live,
             serving: ArcSwap::from_pointee(Serving::default()),
             changing: Mutex::default(),
             loaded: Mutex::default(),
@@ -146,16 +143,10 @@ impl Models {
         Ok(models)
     }
 
-    /// Decides what becomes of versions that nobody trusted has signed.
-    pub fn set_unsigned(&self, unsigned: Unsigned) {
-        // It is said once, at the start.
-        let _ = self.unsigned.set(unsigned);
-    }
-
     /// Whether a version may come to a stage, by who signed it. What came with the program or was
     /// trained here is trusted as the program is.
     fn check_signed(&self, version: &Version, to: ModelStage) -> Result<(), RegistryError> {
-        let needs = self.unsigned.get().copied().unwrap_or_default() != Unsigned::Allowed
+        let needs = self.live.now().admission.unsigned != Unsigned::Allowed
             && version.model.origin == tripline_store::Origin::Uploaded
             && matches!(to, ModelStage::Canary | ModelStage::Active);
         let is_trusted = version

@@ -10,7 +10,7 @@ mod addresses;
 mod sending;
 mod signature;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use reqwest::Url;
@@ -18,6 +18,7 @@ use tripline_store::{Backend, Message, MessageState, Step, StoreError, Timestamp
 
 use self::sending::{Receiver, send};
 pub(crate) use self::signature::Secret;
+use crate::config::Live;
 
 /// How often the store is asked for messages.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -37,7 +38,7 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(6);
 const MAX_URL: usize = 2048;
 
 /// What the operator says about webhooks.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct WebhookConfig {
     /// Where messages go.
     pub targets: Vec<Url>,
@@ -47,19 +48,34 @@ pub struct WebhookConfig {
     pub allowed: Vec<IpNet>,
 }
 
+impl fmt::Debug for WebhookConfig {
+    /// Without paths and queries, which may be what a receiver knows us by.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets = self.targets.iter().map(|target| shown(target.as_str()));
+        formatter
+            .debug_struct("WebhookConfig")
+            .field("targets", &targets.collect::<Vec<_>>())
+            .field("secret", &self.secret)
+            .field("allowed", &self.allowed)
+            .finish()
+    }
+}
+
 /// Why a receiver cannot be one.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
     /// The address.
-    #[error("webhook address '{shown}': {reason}")]
+    #[error("--webhook: address {number}{shown}: it {reason}")]
     Address {
-        /// What was given, without what may be secret in it.
+        /// Which one, counted from 1.
+        number: usize,
+        /// The host, where it can be read: the rest may be secret.
         shown: String,
         /// What is wrong.
         reason: &'static str,
     },
     /// The secret.
-    #[error("the webhook secret {reason}")]
+    #[error("--webhook-secret-file: the secret {reason}")]
     Secret {
         /// What is wrong.
         reason: &'static str,
@@ -69,13 +85,14 @@ pub enum WebhookError {
 impl WebhookConfig {
     /// Checks what the operator says; `secret` is the content of the file that holds it.
     pub fn new(
-        targets: &[String],
+        targets: &[impl AsRef<str>],
         secret: Option<&str>,
         allowed: &[IpNet],
     ) -> Result<Self, WebhookError> {
         let targets = targets
             .iter()
-            .map(|text| target(text))
+            .zip(1..)
+            .map(|(text, number)| target(text.as_ref(), number))
             .collect::<Result<Vec<_>, _>>()?;
         let secret = secret.map(Secret::parse).transpose()?;
         if secret.is_none() && !targets.is_empty() {
@@ -91,11 +108,19 @@ impl WebhookConfig {
     }
 }
 
-fn target(text: &str) -> Result<Url, WebhookError> {
+fn target(text: &str, number: usize) -> Result<Url, WebhookError> {
     let refuse = |reason| {
-        // Up to the path: what follows may be a secret of the receiver.
-        let shown: String = text.chars().take(60).take_while(|c| *c != '?').collect();
-        Err(WebhookError::Address { shown, reason })
+        let shown = match Url::parse(text) {
+            Ok(url) => url
+                .host_str()
+                .map_or(String::new(), |host| format!(" ({host})")),
+            Err(_) => String::new(),
+        };
+        Err(WebhookError::Address {
+            number,
+            shown,
+            reason,
+        })
     };
     if text.len() > MAX_URL {
         return refuse("is longer than 2048 bytes");
@@ -118,13 +143,12 @@ fn target(text: &str) -> Result<Url, WebhookError> {
 /// Sends messages until `stop` says so.
 pub(crate) async fn run(
     store: Arc<dyn Backend>,
-    config: WebhookConfig,
+    live: Live,
     clock: fn() -> Timestamp,
     mut stop: tokio::sync::watch::Receiver<bool>,
 ) {
     // Another part of the process may have chosen it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let receiver = Receiver::new(config);
     let holder: Arc<str> = uuid::Uuid::new_v4().to_string().into();
     let mut interval = tokio::time::interval(INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -133,6 +157,7 @@ pub(crate) async fn run(
             _ = interval.tick() => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
+        let receiver = Receiver::new(live.now());
         if let Err(error) = send_due(&store, &receiver, &holder, clock).await {
             tracing::warn!(%error, "messages cannot be sent because the store does not answer");
         }
@@ -198,7 +223,10 @@ fn record(
     };
     if let Some(error) = error {
         tracing::warn!(
-            target = %without_query(&message.target), event = message.event, tries, error,
+            target = shown(&message.target),
+            event = message.event,
+            tries,
+            error,
             "a webhook message was not taken"
         );
     }
@@ -223,9 +251,16 @@ fn pause(tries: u32) -> Duration {
         .min(LONGEST_PAUSE)
 }
 
-/// The part of an address that may be shown.
-pub(crate) fn without_query(target: &str) -> &str {
-    target.split(['?', '#']).next().unwrap_or_default()
+/// The part of an address that may be shown: path and query may be what a receiver knows us by.
+pub(crate) fn shown(target: &str) -> String {
+    match Url::parse(target) {
+        Ok(url) => {
+            let origin = url.origin().ascii_serialization();
+            let has_more = url.path().len() > 1 || url.query().is_some();
+            format!("{origin}/{}", if has_more { "…" } else { "" })
+        }
+        Err(_) => "…".to_owned(),
+    }
 }
 
 async fn blocking<T: Send + 'static>(
@@ -284,8 +319,25 @@ mod tests {
     #[test]
     fn what_may_be_secret_is_not_shown() {
         assert_eq!(
-            without_query("https://a.example/x?token=1"),
-            "https://a.example/x"
+            shown("https://a.example:8443/x?token=1"),
+            "https://a.example:8443/…"
         );
+        assert_eq!(shown("http://a.example/?token=1"), "http://a.example/…");
+        assert_eq!(shown("http://a.example"), "http://a.example/");
+        for text in [
+            "http://user:hunter2@example.org/",
+            "http//hunter2.example.org/hunter2",
+            "ftp://example.org/hunter2",
+        ] {
+            let error = WebhookConfig::new(&[text], Some("0123456789abcdef01234567"), &[]);
+            let error = format!("{:?}", error.unwrap_err());
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let config = WebhookConfig::new(
+            &["https://example.org/hunter2"],
+            Some("0123456789abcdef01234567"),
+            &[],
+        );
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 }

@@ -4,6 +4,7 @@ use reqwest::{Client, Url, redirect::Policy};
 use tripline_store::{Message, Timestamp};
 
 use super::{WebhookConfig, addresses::is_allowed};
+use crate::config::Settings;
 
 /// How long a receiver may take to be connected to.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -13,14 +14,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How messages are sent.
 #[derive(Debug, Clone)]
 pub(super) struct Receiver {
-    config: Arc<WebhookConfig>,
+    settings: Arc<Settings>,
     patience: Duration,
 }
 
 impl Receiver {
-    pub(super) fn new(config: WebhookConfig) -> Self {
+    pub(super) fn new(settings: Arc<Settings>) -> Self {
         Self {
-            config: Arc::new(config),
+            settings,
             patience: PATIENCE,
         }
     }
@@ -32,7 +33,8 @@ pub(super) async fn send(
     message: &Message,
     now: Timestamp,
 ) -> Result<(), String> {
-    let Receiver { config, patience } = receiver;
+    let Receiver { settings, patience } = receiver;
+    let config = &settings.webhooks;
     let url = config
         .targets
         .iter()
@@ -135,7 +137,10 @@ mod tests {
         .unwrap();
         let receiver = Receiver {
             patience: Duration::from_millis(50),
-            ..Receiver::new(config)
+            ..Receiver::new(Arc::new(Settings {
+                webhooks: config,
+                ..Settings::default()
+            }))
         };
         let message = Message {
             number: 1,

@@ -14,8 +14,10 @@ use serde_json::Value;
 use tower::ServiceExt;
 use tower_http::normalize_path::NormalizePath;
 use tripline::{
-    api::{self, AppConfig, AppState},
-    clock, model_files,
+    api::{self, AppState},
+    clock,
+    config::{Live, Settings},
+    model_files,
     registry::{AdmissionRules, HoldOut, Models},
 };
 use tripline_detect::ModelBundle;
@@ -81,10 +83,10 @@ impl Api {
             rows.push(record.vector.values(), record.label);
         }
         Self::on_memory(AdmissionRules {
-            holdouts: vec![HoldOut {
+            holdouts: Arc::new([HoldOut {
                 name: "generated".to_owned(),
                 rows,
-            }],
+            }]),
             ..AdmissionRules::default()
         })
     }
@@ -97,18 +99,17 @@ impl Api {
     ) -> Self {
         let (files, refused) = model_files::read_folder(models_dir).unwrap();
         assert!(refused.is_empty(), "{refused:?}");
-        let models = Models::open(Arc::clone(&store), &files, Vec::new(), clock::now).unwrap();
-        models.set_unsigned(admission.unsigned);
-        let config = AppConfig {
+        let live = Live::new(Settings {
             full_list_rows: 1000,
             max_upload_bytes: 128 << 20,
             workers: 2,
             admission,
-            allowed_hosts: Vec::new(),
-        };
+            ..Settings::default()
+        });
+        let models = Models::open(Arc::clone(&store), &files, live.clone(), clock::now).unwrap();
         let models = Arc::new(models);
         let state =
-            AppState::new(Arc::clone(&store), Arc::clone(&models), config, clock::now).unwrap();
+            AppState::new(Arc::clone(&store), Arc::clone(&models), live, clock::now).unwrap();
         Self {
             router: api::app(state),
             store,

@@ -14,6 +14,7 @@ mod bad_files;
 mod bad_requests;
 mod captures;
 mod command_line;
+mod configuration;
 mod document;
 mod harness;
 mod imports;

@@ -394,6 +394,7 @@ async fn models_and_health_have_the_documented_fields() {
     assert_eq!(
         keys(&health["checks"]),
         [
+            "configuration",
             "consumers",
             "database",
             "kafka",

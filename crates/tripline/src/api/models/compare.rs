@@ -103,7 +103,8 @@ pub(crate) async fn compare(
             let models = [state.registry().load(one)?, state.registry().load(other)?];
             let mut on = Vec::new();
             let mut sets: Vec<&LabelledRows> = Vec::new();
-            for holdout in &state.config().admission.holdouts {
+            let settings = state.settings();
+            for holdout in settings.admission.holdouts.iter() {
                 if models.iter().all(|model| holdout.is_about(model)) {
                     on.push(DataBody {
                         name: holdout.name.clone(),

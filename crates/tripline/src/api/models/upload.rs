@@ -134,7 +134,9 @@ pub(crate) async fn upload(
     }
     state
         .blocking(move |state| {
-            let version = state.registry().admit(&offer, &state.config().admission)?;
+            let version = state
+                .registry()
+                .admit(&offer, &state.settings().admission)?;
             Ok(Json(ModelBody::of(&version)))
         })
         .await

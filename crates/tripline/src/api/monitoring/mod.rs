@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     monitor::{DRIFT, ESTIMATE, MonitorState, PERFORMANCE, RULES, Rules, TASK, figures},
-    webhooks::without_query,
+    webhooks::shown,
 };
 
 /// A day, in microseconds.
@@ -366,7 +366,7 @@ impl MessageBody {
     fn of(message: Message) -> Self {
         Self {
             number: message.number,
-            target: without_query(&message.target).to_owned(),
+            target: shown(&message.target),
             event: message.event,
             created_at: rfc3339(message.created_at),
             state: message.state.name(),

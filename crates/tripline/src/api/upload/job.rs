@@ -196,7 +196,7 @@ impl<'a> Sink<'a> {
     }
 
     fn judge_all<R: Read + Send>(&mut self, source: Opened<R>) -> Result<Summary, ApiError> {
-        let workers = self.state.config().workers;
+        let workers = self.state.settings().workers;
         let summary = source.judge(workers, STORED_REASONS, |batch| Ok(self.take(batch)?))?;
         Ok(summary)
     }

@@ -1,8 +1,10 @@
-use std::io::Write;
+use std::{collections::BTreeMap, io::Write};
 
 use clap::Parser;
+use tripline_kafka::{Secret, sender::SenderPolicy};
 
 use super::*;
+use crate::{config::Problems, kafka::KafkaSettings};
 
 #[derive(Debug, Parser)]
 struct Typed {
@@ -10,10 +12,17 @@ struct Typed {
     kafka: KafkaArgs,
 }
 
-fn settings(words: &[&str]) -> Result<Option<KafkaSettings>, String> {
+type Found = (KafkaSettings, BTreeMap<String, SenderPolicy>);
+
+fn settings(words: &[&str]) -> Result<Option<Found>, String> {
     let typed = Typed::try_parse_from(std::iter::once(&"tripline").chain(words))
         .map_err(|error| error.to_string())?;
-    typed.kafka.settings().map_err(|error| format!("{error:#}"))
+    let mut problems = Problems::default();
+    let found = typed.kafka.settings(&mut problems);
+    match problems.into_result() {
+        Ok(()) => Ok(found),
+        Err(problems) => Err(problems.to_string()),
+    }
 }
 
 fn check_refused(words: &[&str], expected: &str) {
@@ -35,7 +44,7 @@ fn without_brokers_nothing_is_started() {
 
 #[test]
 fn brokers_alone_read_the_topic_of_the_origin() {
-    let settings = settings(&["--kafka-brokers", "a:9092, [::1]:9093"])
+    let (settings, senders) = settings(&["--kafka-brokers", "a:9092, [::1]:9093"])
         .unwrap()
         .unwrap();
     let names: Vec<&str> = settings
@@ -44,6 +53,7 @@ fn brokers_alone_read_the_topic_of_the_origin() {
         .map(|topic| topic.name.as_str())
         .collect();
     assert_eq!(names, ["network-traffic"]);
+    assert!(senders.is_empty());
     assert_eq!(
         settings.topics[0].dead_letters,
         "network-traffic.dead-letter"
@@ -59,7 +69,7 @@ fn senders_are_checked_where_their_topic_is_external() {
         "# ours\n192.0.2.0/24 # the lab\n\n2001:db8::7 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n",
     );
     let path = list.path().to_str().unwrap();
-    let settings = settings(&[
+    let (settings, senders) = settings(&[
         "--kafka-brokers=a:1",
         "--kafka-topic=in",
         "--kafka-external-topic=x,y",
@@ -72,16 +82,15 @@ fn senders_are_checked_where_their_topic_is_external() {
     ])
     .unwrap()
     .unwrap();
-    assert!(settings.topics[0].senders.is_none());
+    assert!(!settings.topics[0].checks_senders);
     assert_eq!(settings.topics[0].incarnation, "2026");
-    let policy = settings.topics[1].senders.as_ref().unwrap();
+    assert!(settings.topics[1].checks_senders);
+    let policy = &senders["x"];
     assert_eq!(policy.allowed.len(), 2);
     assert!(policy.require_signed_senders);
     assert_eq!(policy.topic_principal.as_deref(), Some("User:lab"));
-    assert_eq!(
-        settings.topics[2].senders.as_ref().unwrap().topic_principal,
-        None
-    );
+    assert_eq!(senders["y"].topic_principal, None);
+    assert_eq!(senders.len(), 2);
     assert_eq!(settings.alerts, None);
 }
 
@@ -206,7 +215,7 @@ fn a_password_comes_from_a_file_and_is_never_shown() {
         "--kafka-password-file",
         path,
     ];
-    let settings = settings(&words).unwrap().unwrap();
+    let (settings, _) = settings(&words).unwrap().unwrap();
     let sasl = settings.connection.sasl.as_ref().unwrap();
     assert_eq!(sasl.password, Secret::new("hunter2"));
     assert!(!format!("{settings:?}").contains("hunter2"));

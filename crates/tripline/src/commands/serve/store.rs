@@ -6,34 +6,12 @@ use tokio::{net::TcpListener, sync::watch};
 use tripline_store::{Backend, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store};
 
 use super::super::chain;
-use crate::{
-    api,
-    cli::{DatabaseArgs, read_capped},
-    clock,
-};
+use crate::{api, clock};
 
 /// Name of the database in the data folder.
 pub(in crate::commands) const DATABASE: &str = "tripline.db";
 /// How often a database that is away is asked for. The store itself spaces out its attempts.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
-/// Longest file that holds an address.
-const MAX_ADDRESS_BYTES: u64 = 4096;
-
-/// The PostgreSQL that was named, if one was.
-pub(in crate::commands) fn postgres(
-    args: &DatabaseArgs,
-) -> anyhow::Result<Option<PostgresOptions>> {
-    let address = match (&args.database_url, &args.database_url_file) {
-        // A variable that is set to nothing names nothing.
-        (Some(address), _) if address.is_empty() => return Ok(None),
-        (Some(address), _) => address.clone(),
-        (None, Some(path)) => read_capped(path, "--database-url-file", MAX_ADDRESS_BYTES)?,
-        (None, None) => return Ok(None),
-    };
-    let mut options = PostgresOptions::new(address.trim())?;
-    options.schema.clone_from(&args.database_schema);
-    Ok(Some(options))
-}
 
 /// Opens the file in the data folder.
 pub(super) fn embedded(data_dir: &Path) -> anyhow::Result<Arc<dyn Backend>> {
