@@ -4,6 +4,7 @@ import { BatchPage } from './pages/batch-page.tsx';
 import { BatchesPage } from './pages/batches-page.tsx';
 import { ComparePage } from './pages/compare-page.tsx';
 import { LabelsPage } from './pages/labels-page.tsx';
+import { LivePage } from './pages/live-page.tsx';
 import { ModelPage } from './pages/model-page.tsx';
 import { ModelsPage } from './pages/models-page.tsx';
 import { MonitoringPage } from './pages/monitoring-page.tsx';
@@ -24,6 +25,7 @@ export function App() {
         <Route path="/batches/:id">{({ id }) => <BatchPage key={id} id={id} />}</Route>
         <Route path="/verdicts" component={VerdictsPage} />
         <Route path="/verdicts/:id">{({ id }) => <VerdictPage key={id} id={id} />}</Route>
+        <Route path="/realtime" component={LivePage} />
         <Route path="/sources" component={SourcesPage} />
         <Route path="/labels" component={LabelsPage} />
         <Route path="/monitoring" component={MonitoringPage} />

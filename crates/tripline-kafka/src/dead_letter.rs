@@ -5,13 +5,19 @@
 //! back to the topics they came from, for instance after the program that could not read them was
 //! put right.
 
+mod list;
 mod replay;
 
 use std::cell::Cell;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 
 use crate::form::Poison;
-use crate::{Header, Message, Outgoing};
+use crate::{Error, Header, Message, Outgoing, Result};
 
+pub use list::{Letter, Listed, Listing, list};
 pub use replay::{Replay, Replayed, replay};
 
 /// The kind of reason, see [`Cause::name`](crate::form::Cause::name); other words for other reasons.
@@ -157,6 +163,21 @@ fn original(letter: &Message) -> Result<(Outgoing, u32), &'static str> {
         timestamp_millis: text(TIMESTAMP).and_then(|time| time.parse().ok()),
     };
     Ok((message, replayed))
+}
+
+/// The partitions of a topic that is there.
+fn partitions(consumer: &BaseConsumer, topic: &str, limit: Duration) -> Result<Vec<i32>> {
+    let what = format!("asking for the topic '{topic}'");
+    let metadata = consumer
+        .fetch_metadata(Some(topic), limit)
+        .map_err(|error| Error::cluster(&what, error))?;
+    let topics = metadata.topics().iter();
+    let partitions = topics.flat_map(MetadataTopic::partitions);
+    let partitions: Vec<i32> = partitions.map(MetadataPartition::id).collect();
+    if partitions.is_empty() {
+        return Err(Error::cluster(what, "there is no such topic"));
+    }
+    Ok(partitions)
 }
 
 #[cfg(test)]

@@ -22,17 +22,14 @@ mod sources;
 mod text;
 mod tls;
 
-use std::{
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::sync::Mutex;
 
 pub use self::{
     copy::{Copied, CopyProgress},
     options::PostgresOptions,
 };
 use self::{
-    pool::{Pool, lock},
+    pool::Pool,
     retain::Step,
     session::{Mode, Session},
 };
@@ -91,30 +88,6 @@ impl PostgresStore {
     /// How PostgreSQL goes about a list: the lines of its plan, which is carried out for it.
     pub fn explain_list(&self, filter: &VerdictFilter, limit: usize) -> Result<Vec<String>> {
         self.read(|session| list::explain(session, filter, limit))
-    }
-
-    /// Waits until the [epoch](crate::Registry::epoch) is another one than `known`, but no longer than
-    /// `at_most`; the epoch then. Whoever changes models notifies all who wait, so that this is
-    /// told within the time that a message takes.
-    pub fn wait_for_epoch(&self, known: u64, at_most: Duration) -> Result<u64> {
-        let end = Instant::now() + at_most;
-        let mut listener = lock(&self.listener);
-        let mut session = match listener.take() {
-            Some(session) => session,
-            None => self.listen()?,
-        };
-        loop {
-            // Asked after listening began, so that no change falls between.
-            let epoch = registry::epoch(&mut session).map_err(|failure| self.named(failure))?;
-            let left = end.saturating_duration_since(Instant::now());
-            if epoch != known || left.is_zero() {
-                *listener = Some(session);
-                return Ok(epoch);
-            }
-            session
-                .wait_for_notice(left)
-                .map_err(|failure| self.named(failure))?;
-        }
     }
 
     fn listen(&self) -> Result<Session> {

@@ -21,6 +21,8 @@ pub use self::{
     },
     step::{Committed, Record, Step, Task, Write},
 };
+use std::time::Duration;
+
 use crate::{Result, Timestamp};
 
 /// What a store knows of models and of what became of them. Like [`Store`](crate::Store), every
@@ -33,6 +35,16 @@ pub trait Registry: Send + Sync + std::fmt::Debug {
     /// A number that every [`commit`](Self::commit) which touches a model's existence or stage
     /// raises. Cheap to ask: how other workers find out that they have to look.
     fn epoch(&self) -> Result<u64>;
+
+    /// Waits until the [epoch](Self::epoch) is another one than `known`, but no longer than `at_most`;
+    /// the epoch then. It is told within the time that a message takes. After an error, such as a
+    /// connection that was lost, the next call begins anew.
+    ///
+    /// A store that no other process can have open has nobody to hear of: it says `None` at once.
+    fn wait_for_epoch(&self, known: u64, at_most: Duration) -> Result<Option<u64>> {
+        let _ = (known, at_most);
+        Ok(None)
+    }
 
     /// The model with this identifier, deleted ones included.
     fn model(&self, id: ModelId) -> Result<Option<Model>>;

@@ -19,7 +19,8 @@ use tripline_store::PostgresOptions;
 pub use generate::{AttackText, GenerateArgs, HostileText, Preset};
 pub(crate) use kafka::SECRET_VARIABLES;
 pub use kafka::{
-    CompressionArg, DeadLettersCommand, KafkaArgs, KafkaClusterArgs, ReplayArgs, SaslArg, StartArg,
+    CompressionArg, DeadLettersCommand, KafkaArgs, KafkaClusterArgs, ListArgs, ReplayArgs, SaslArg,
+    StartArg,
 };
 pub use secret::SecretText;
 pub use server::{
@@ -198,6 +199,9 @@ pub struct ServeArgs {
     /// `packet_capture` on, and as lasting.
     #[arg(long, value_name = "INTERFACE", env = "TRIPLINE_CAPTURE")]
     pub capture: Option<String>,
+    /// Refuse to generate records for a test (`/api/v1/test/start-stream`, `send-single`).
+    #[arg(long, env = "TRIPLINE_NO_TEST_TRAFFIC")]
+    pub no_test_traffic: bool,
     /// Threads that judge uploads; by default one per processor.
     #[arg(long, env = "TRIPLINE_WORKERS")]
     pub workers: Option<usize>,

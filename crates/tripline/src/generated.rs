@@ -1,4 +1,7 @@
-//! Rows to train on from generated traffic: the same packets, meter and features as live traffic.
+//! Rows from generated traffic, to train on and to try a server with: the same packets, meter and
+//! features as live traffic.
+
+mod records;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,6 +15,8 @@ use tripline_wire::{DecodeOptions, Decoder, Frame, LinkType, Packet};
 
 use crate::live::EARLY;
 use crate::sensor::{JudgedFlow, Judges, Sensor, Stage, tell_all};
+
+pub(crate) use records::{Record, Records};
 
 /// What is generated to train on.
 #[derive(Debug, Clone, Copy)]
@@ -72,15 +77,20 @@ impl Kept {
             self.rows.push(values.to_vec());
             return;
         }
-        // A linear congruential generator (Knuth, MMIX), of which the high bits are good.
-        *chance = chance
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        let place = (*chance >> 33) % self.seen;
+        let place = draw(chance, self.seen);
         if let Some(row) = self.rows.get_mut(place as usize) {
             row.copy_from_slice(values);
         }
     }
+}
+
+/// A number below another, which is at least 1.
+fn draw(chance: &mut u64, below: u64) -> u64 {
+    // A linear congruential generator (Knuth, MMIX), of which the high bits are good.
+    *chance = chance
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    (*chance >> 33) % below
 }
 
 /// Which rows must not crowd each other out: by label, whether the flow goes on, and when.

@@ -11,6 +11,7 @@ import {
 import { fetchDrift, fetchMessages, fetchMonitoring, fetchRetrainings } from './monitoring.ts';
 import { fetchStats, fetchStoredPrediction, fetchTimeline } from './predictions.ts';
 import { fetchSources } from './sources.ts';
+import { fetchTestTraffic } from './test-traffic.ts';
 import { fetchBatches, fetchBatchReport, fetchJob, fetchJobs, type Job } from './uploads.ts';
 import { fetchExplanation, fetchVerdicts, type VerdictFilter } from './verdicts.ts';
 
@@ -171,6 +172,12 @@ export const sourcesQuery = queryOptions({
   queryKey: ['sources'],
   queryFn: ({ signal }) => fetchSources(signal),
   refetchInterval: LIVE_MILLIS,
+});
+
+export const testTrafficQuery = queryOptions({
+  queryKey: ['test-traffic'],
+  queryFn: ({ signal }) => fetchTestTraffic(signal),
+  refetchInterval: (query) => (query.state.data?.streams.length ? 1_000 : LIVE_MILLIS),
 });
 
 export const healthQuery = queryOptions({

@@ -18,6 +18,8 @@ export const DESTINATIONS: readonly Destination[] = [
     name: 'Verdicts',
     icon: 'M7 5h10M7 10h10M7 15h10M3 5h.01M3 10h.01M3 15h.01',
   },
+  // The path `/live` is the server's own: whether it is alive.
+  { href: '/realtime', name: 'Live', icon: 'M3 4h14v12H3V4Zm3 4 2.5 2L6 12m5 0h3' },
   {
     href: '/sources',
     name: 'Sources',

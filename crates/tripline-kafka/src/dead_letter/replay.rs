@@ -5,7 +5,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::original;
+use super::{original, partitions};
 use crate::{Connection, Error, Message, Outgoing, Producer, Result};
 
 /// How many letters are sent back together.
@@ -130,18 +130,7 @@ pub fn replay(replay: &Replay, producer: &Producer) -> Result<Replayed> {
 fn ends(consumer: &BaseConsumer, replay: &Replay, until: Instant) -> Result<BTreeMap<i32, i64>> {
     let left = || until.saturating_duration_since(Instant::now());
     let what = format!("asking for the topic '{}'", replay.topic);
-    let metadata = consumer
-        .fetch_metadata(Some(&replay.topic), left())
-        .map_err(|error| Error::cluster(&what, error))?;
-    let partitions: Vec<i32> = metadata
-        .topics()
-        .iter()
-        .flat_map(rdkafka::metadata::MetadataTopic::partitions)
-        .map(rdkafka::metadata::MetadataPartition::id)
-        .collect();
-    if partitions.is_empty() {
-        return Err(Error::cluster(what, "there is no such topic"));
-    }
+    let partitions = partitions(consumer, &replay.topic, left())?;
     let mut wanted = TopicPartitionList::new();
     for partition in &partitions {
         wanted.add_partition(&replay.topic, *partition);

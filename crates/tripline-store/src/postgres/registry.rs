@@ -6,10 +6,13 @@ mod models;
 mod step;
 mod tasks;
 
+use std::time::{Duration, Instant};
+
 use uuid::Uuid;
 
 use super::{
     PostgresStore, failure,
+    pool::lock,
     session::Session,
     text::{Plain, Text},
 };
@@ -29,6 +32,27 @@ impl Registry for PostgresStore {
 
     fn epoch(&self) -> Result<u64> {
         self.call(epoch)
+    }
+
+    fn wait_for_epoch(&self, known: u64, at_most: Duration) -> Result<Option<u64>> {
+        let end = Instant::now() + at_most;
+        let mut listener = lock(&self.listener);
+        let mut session = match listener.take() {
+            Some(session) => session,
+            None => self.listen()?,
+        };
+        loop {
+            // Asked after listening began, so that no change falls between.
+            let epoch = epoch(&mut session).map_err(|failure| self.named(failure))?;
+            let left = end.saturating_duration_since(Instant::now());
+            if epoch != known || left.is_zero() {
+                *listener = Some(session);
+                return Ok(Some(epoch));
+            }
+            session
+                .wait_for_notice(left)
+                .map_err(|failure| self.named(failure))?;
+        }
     }
 
     fn model(&self, id: ModelId) -> Result<Option<Model>> {

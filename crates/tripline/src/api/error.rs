@@ -3,12 +3,13 @@
 //! | what went wrong | status |
 //! | --- | --- |
 //! | the request cannot be understood, a file cannot be read | 400 |
-//! | another site's page sent it | 403 |
+//! | another site's page sent it, it is switched off | 403 |
 //! | nothing has this name | 404 |
 //! | the identifier is taken, the models of a verdict are gone, something changed meanwhile | 409 |
 //! | more bytes than are accepted | 413 |
 //! | another content type than the one expected | 415 |
 //! | a parameter has a value outside its bounds | 422 |
+//! | as many of its kind run already as may | 429 |
 //! | anything unforeseen | 500 |
 //! | no model, a locked database, too much at a time | 503 |
 //! | the client sent nothing for too long | 408 |

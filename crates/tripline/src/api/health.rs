@@ -118,6 +118,7 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
         },
         "sources": sources,
         "configuration": state.reloads().health(),
+        "test_traffic": super::test_traffic::health(&state),
         "websocket": { "status": "healthy", "connections": state.hub().connections() },
     });
     let code = if status == "unhealthy" {

@@ -114,6 +114,7 @@ fn text(state: &AppState) -> Result<String, ApiError> {
     store(state, &mut registry)?;
     configuration(state, &mut registry);
     kafka(state, &mut registry);
+    test_traffic(state, &mut registry);
     let hub = state.hub();
     number(
         &mut registry,
@@ -258,5 +259,27 @@ fn kafka(state: &AppState, registry: &mut Registry) {
         "Messages that are being worked on",
         None,
         pending,
+    );
+}
+
+/// Generated records: those generated are the sum of the others and of those pending.
+fn test_traffic(state: &AppState, registry: &mut Registry) {
+    let (books, _) = state.test_traffic().books();
+    let records = Family::<Labels, Counter>::default();
+    for (outcome, count) in books.outcomes() {
+        let labels = vec![("outcome", outcome.to_owned())];
+        records.get_or_create(&labels).inc_by(count);
+    }
+    registry.register(
+        "test_records",
+        "Generated records by what became of them; generated is the sum of the others and of those pending",
+        records,
+    );
+    number(
+        registry,
+        "test_records_pending",
+        "Generated records that are on their way",
+        None,
+        [(vec![], books.pending as f64)],
     );
 }

@@ -32,6 +32,7 @@ mod sources;
 mod state;
 mod stream;
 mod streaming;
+mod test_traffic;
 mod time;
 pub(crate) use time::rfc3339;
 mod upload;
@@ -94,6 +95,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
         (name = "stream", description = "verdicts as they fall"),
         (name = "export", description = "CSV"),
         (name = "config", description = "where rows come from by themselves"),
+        (name = "test", description = "generated records, to see the system at work"),
         (name = "health", description = "the state of the system"),
     ),
     components(schemas(score::ScoredRows, verdicts::StageBody, verdicts::ContributionBody, insight::CounterfactualBody, insight::ChangedBody, upload::RejectionBody, flow_body::FlowBody)),
@@ -197,6 +199,10 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(export::realtime))
         .routes(routes!(sources::list))
         .routes(routes!(sources::one, sources::change))
+        .routes(routes!(test_traffic::start))
+        .routes(routes!(test_traffic::send_single))
+        .routes(routes!(test_traffic::stop))
+        .routes(routes!(test_traffic::status))
         .routes(routes!(stream::realtime))
         .routes(routes!(stream::events))
         .routes(routes!(stream::connections))
@@ -267,10 +273,12 @@ pub async fn serve(
     }
     stopping.send_replace(true);
     state.hub().stop();
+    state.test_traffic().close();
     // Every connection has given its slot back when all can be had.
     let ended = async {
         let _ = slots.acquire_many(MAX_CONNECTIONS as u32).await;
         state.hub().emptied().await;
+        state.test_traffic().emptied().await;
     };
     if tokio::time::timeout(SHUTDOWN_PATIENCE, ended)
         .await

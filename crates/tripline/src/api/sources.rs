@@ -117,21 +117,34 @@ pub(crate) struct Sources {
     capture: Mutex<CaptureSource>,
     handle: SourceHandle,
     since: Timestamp,
+    /// What is stored of each definition as long as nobody has changed it.
+    rows: [StoredSource; DEFINITIONS.len()],
 }
 
 impl Sources {
-    /// Puts what is not stored yet into the store; nothing runs.
-    pub(crate) fn open(store: &dyn Store, now: Timestamp) -> Result<Self, StoreError> {
+    /// Nothing runs yet. In a store that several machines share, `host` tells whose capture a row is
+    /// about: an interface that one of them watches is none of the others.
+    pub(crate) fn open(
+        store: &dyn Store,
+        host: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
         let stored = store.sources()?;
-        for definition in &DEFINITIONS {
-            if stored.iter().all(|source| source.name != definition.name) {
-                store.put_source(&StoredSource {
-                    name: definition.name.to_owned(),
-                    key: BatchId::from_bytes(*uuid::Uuid::new_v4().as_bytes()),
-                    is_enabled: false,
-                    config: definition.default_config().to_string(),
-                    updated_at: now,
-                })?;
+        let rows = DEFINITIONS.each_ref().map(|definition| StoredSource {
+            name: match (definition.topic, host) {
+                (None, Some(host)) => format!("{}@{host}", definition.name),
+                _ => definition.name.to_owned(),
+            },
+            key: BatchId::from_bytes(*uuid::Uuid::new_v4().as_bytes()),
+            is_enabled: false,
+            config: definition.default_config().to_string(),
+            updated_at: now,
+        });
+        for row in &rows {
+            // Machines come and go; what one has not changed is not worth a row.
+            let is_kept = host.is_none() || !row.name.starts_with(PACKET_CAPTURE);
+            if is_kept && stored.iter().all(|source| source.name != row.name) {
+                store.put_source(row)?;
             }
         }
         let capture = CaptureSource::new(now);
@@ -139,7 +152,17 @@ impl Sources {
             handle: capture.handle(),
             capture: Mutex::new(capture),
             since: now,
+            rows,
         })
+    }
+
+    /// What the store has of a source.
+    fn row<'a>(&'a self, definition: &Definition, stored: &'a [StoredSource]) -> &'a StoredSource {
+        let mut all = DEFINITIONS.iter().zip(&self.rows);
+        let found = all.find(|(other, _)| other.name == definition.name);
+        let fresh = found.map_or(&self.rows[0], |(_, row)| row);
+        let kept = stored.iter().find(|source| source.name == fresh.name);
+        kept.unwrap_or(fresh)
     }
 
     /// How the capture is doing.
@@ -158,8 +181,8 @@ impl AppState {
     /// that was switched on before is tried again later.
     pub fn start_sources(&self, interface: Option<&str>) -> anyhow::Result<()> {
         let mut capture = self.sources().lock();
-        let mut stored = find(self.store(), PACKET_CAPTURE)?
-            .ok_or_else(|| anyhow::anyhow!("the source {PACKET_CAPTURE} is not stored"))?;
+        let all = self.store().sources()?;
+        let mut stored = self.sources().row(&DEFINITIONS[0], &all).clone();
         let mut params = capture_params(&stored)?;
         if let Some(interface) = interface {
             let change = Map::from_iter([("interface".to_owned(), json!(interface))]);
@@ -188,11 +211,6 @@ impl AppState {
             clock: self.clock(),
         }
     }
-}
-
-fn find(store: &dyn Store, name: &str) -> Result<Option<StoredSource>, StoreError> {
-    let sources = store.sources()?;
-    Ok(sources.into_iter().find(|source| source.name == name))
 }
 
 /// A source, as the origin system gives it, and how it is doing.
@@ -336,12 +354,10 @@ fn unknown() -> ApiError {
 pub(crate) async fn list(State(state): State<AppState>) -> Result<Json<Vec<SourceBody>>, ApiError> {
     let stored = state.ask(|store| store.sources()).await?;
     let body = |definition: &Definition| {
-        let stored = stored
-            .iter()
-            .find(|stored| stored.name == definition.name)?;
-        Some(SourceBody::of(&state, definition, stored))
+        let stored = state.sources().row(definition, &stored);
+        SourceBody::of(&state, definition, stored)
     };
-    Ok(Json(DEFINITIONS.iter().filter_map(body).collect()))
+    Ok(Json(DEFINITIONS.iter().map(body).collect()))
 }
 
 /// One source.
@@ -355,9 +371,9 @@ pub(crate) async fn one(
     Path(name): Path<String>,
 ) -> Result<Json<SourceBody>, ApiError> {
     let definition = defined(&name)?;
-    let stored = state.ask(|store| find(store, definition.name)).await?;
-    let stored = stored.ok_or_else(unknown)?;
-    Ok(Json(SourceBody::of(&state, definition, &stored)))
+    let stored = state.ask(|store| store.sources()).await?;
+    let stored = state.sources().row(definition, &stored);
+    Ok(Json(SourceBody::of(&state, definition, stored)))
 }
 
 /// A change of a source.
@@ -436,7 +452,8 @@ pub(crate) async fn change(
         .blocking(move |state| {
             // Held until the change is stored: of two changes one is first in everything.
             let mut capture = state.sources().lock();
-            let mut stored = find(state.store(), definition.name)?.ok_or_else(unknown)?;
+            let all = state.store().sources()?;
+            let mut stored = state.sources().row(definition, &all).clone();
             let config = definition
                 .changed(&stored, &update.changes)
                 .map_err(|error| refusal(&error))?
@@ -513,9 +530,7 @@ pub(crate) async fn health(state: &AppState) -> (Value, bool) {
     let mut has_trouble = false;
     let mut all = Map::new();
     for definition in &DEFINITIONS {
-        let Some(stored) = stored.iter().find(|stored| stored.name == definition.name) else {
-            continue;
-        };
+        let stored = state.sources().row(definition, &stored);
         let body = SourceBody::of(state, definition, stored);
         has_trouble |= body.is_enabled && body.state.status != Status::Running.name();
         let mut shown = json!(body.state);

@@ -14,7 +14,7 @@ use tripline_store::{Backend, BatchId, NewStream, Progress, Source, Store, Store
 
 use super::{
     error::ApiError, metrics::Metrics, realtime::RealtimeWriter, scorers::ScorerPool,
-    sources::Sources, stream::Hub,
+    sources::Sources, stream::Hub, test_traffic::TestTraffic,
 };
 use crate::{
     config::{Live, Reloads, Settings},
@@ -46,6 +46,7 @@ struct Shared {
     uploads: Mutex<HashMap<BatchId, Arc<LiveProgress>>>,
     sources: Sources,
     hub: Hub,
+    test_traffic: TestTraffic,
     metrics: Metrics,
 }
 
@@ -62,7 +63,7 @@ impl AppState {
             source: Source::Realtime,
             created_at: clock(),
         })?;
-        let sources = Sources::open(&*store, clock())?;
+        let sources = Sources::open(&*store, live.now().host.as_deref(), clock())?;
         let realtime = RealtimeWriter::start(store.clone(), stream)?;
         Ok(Self(Arc::new(Shared {
             store,
@@ -78,6 +79,7 @@ impl AppState {
             uploads: Mutex::default(),
             sources,
             hub: Hub::default(),
+            test_traffic: TestTraffic::default(),
             metrics: Metrics::default(),
         })))
     }
@@ -108,6 +110,11 @@ impl AppState {
     /// Those who listen to verdicts as they fall.
     pub(crate) fn hub(&self) -> &Hub {
         &self.0.hub
+    }
+
+    /// Generated records.
+    pub(crate) fn test_traffic(&self) -> &TestTraffic {
+        &self.0.test_traffic
     }
 
     /// What is counted as it happens.

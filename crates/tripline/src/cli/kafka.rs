@@ -146,8 +146,36 @@ pub enum CompressionArg {
 /// What to do with dead letters.
 #[derive(Debug, Subcommand)]
 pub enum DeadLettersCommand {
+    /// Show the newest, with reason and origin. Nothing is changed.
+    List(ListArgs),
     /// Send the originals back to their topics.
     Replay(ReplayArgs),
+}
+
+/// Options of `dead-letters list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// The cluster.
+    #[command(flatten)]
+    pub cluster: KafkaClusterArgs,
+    /// Topic whose dead letters are listed.
+    #[arg(long, value_name = "TOPIC", default_value = "network-traffic", value_parser = topic)]
+    pub topic: String,
+    /// Topic of dead letters; by default that of --topic with `.dead-letter`.
+    #[arg(long, value_name = "TOPIC", value_parser = topic)]
+    pub dead_letters: Option<String>,
+    /// Group of the replays: says which letters were dealt with.
+    #[arg(long, value_name = "NAME", default_value = "tripline-dead-letters")]
+    pub group: String,
+    /// List this many at most, the newest.
+    #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// Give up after so many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `dead-letters replay`.

@@ -1,4 +1,5 @@
 mod background;
+mod following;
 mod signals;
 pub(super) mod store;
 
@@ -10,7 +11,7 @@ use tripline_store::Backend;
 
 pub(super) use self::signals::stop_signal;
 use self::{
-    background::{follow_models, spawn_checkpoints, spawn_retention},
+    background::{spawn_checkpoints, spawn_retention},
     signals::{hangups, reload_on},
 };
 use super::{chain, processors};
@@ -165,7 +166,7 @@ impl Server {
             Some(worker) => state.with_kafka(worker.handle()),
             None => state,
         };
-        tokio::spawn(follow_models(models, stopped));
+        following::start(models, stopped)?;
         spawn_checkpoints(store.clone());
         spawn_retention(store, live);
         Ok(Self {

@@ -17,6 +17,10 @@ pub struct Settings {
     pub workers: usize,
     /// Names under which this server may be asked, besides loopback names and addresses.
     pub allowed_hosts: Vec<String>,
+    /// Whether no records may be generated for a test.
+    pub refuses_test_traffic: bool,
+    /// The name of this machine, where others share the store.
+    pub host: Option<String>,
     /// What a model from outside has to bring.
     pub admission: AdmissionRules,
     /// Which verdicts may stay.

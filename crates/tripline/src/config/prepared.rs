@@ -54,6 +54,8 @@ impl Prepared {
                 max_upload_bytes: args.max_upload_bytes,
                 workers: args.workers.unwrap_or_else(processors).max(1),
                 allowed_hosts: args.allow_host.clone(),
+                refuses_test_traffic: args.no_test_traffic,
+                host: postgres.is_some().then(host_name),
                 admission,
                 retention: RetentionPolicy {
                     max_age_micros: args.retain_days.map(|days| i64::from(days) * DAY),
@@ -67,6 +69,11 @@ impl Prepared {
             postgres,
         })
     }
+}
+
+fn host_name() -> String {
+    let system = rustix::system::uname();
+    system.nodename().to_string_lossy().into_owned()
 }
 
 /// What a start would only log: models that cannot be read, variables that nobody knows.

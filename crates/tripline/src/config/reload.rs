@@ -22,11 +22,12 @@ use crate::{
 };
 
 /// Options that take effect without a restart.
-const EXCHANGED: [&str; 12] = [
+const EXCHANGED: [&str; 13] = [
     "allow-host",
     "full-list-rows",
     "log",
     "max-upload-bytes",
+    "no-test-traffic",
     "retain-bytes",
     "retain-days",
     "trusted-keys",

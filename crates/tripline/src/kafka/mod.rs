@@ -13,6 +13,7 @@ mod health;
 mod ledger;
 mod pause;
 mod reading;
+mod sending;
 mod settings;
 mod told;
 mod worker;

@@ -11,9 +11,12 @@ mod loaded;
 mod serving;
 mod shipped;
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -171,6 +174,17 @@ impl Models {
     /// Versions that are to judge and cannot.
     pub(crate) fn refused(&self) -> Vec<Refused> {
         lock(&self.refused).clone()
+    }
+
+    /// Waits, no longer than `at_most`, until another process changes models after `known`; the store's
+    /// epoch then. `None` where there is no other process.
+    pub(crate) fn hear(&self, known: u64, at_most: Duration) -> Result<Option<u64>, RegistryError> {
+        Ok(self.store.wait_for_epoch(known, at_most)?)
+    }
+
+    /// The epoch that is followed.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// Looks whether another process has changed anything, and follows it.

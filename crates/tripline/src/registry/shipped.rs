@@ -2,13 +2,17 @@
 //! decides: a newer bundle takes the place of one that came with the program too, and where somebody
 //! has chosen another model it is only a candidate.
 
-use tripline_store::{ModelFilter, ModelStage, ModelTexts, NewModel, Origin, Step, Write};
+use tripline_store::{
+    ModelFilter, ModelStage, ModelTexts, NewModel, Origin, Step, StoreError, Write,
+};
 
 use super::{Models, RegistryError, lock, model_id, slot_of};
 use crate::model_files::BundleFile;
 
 /// Who brings them, in the history.
 const ACTOR: &str = "program";
+/// How often a bundle is offered while others change the same models.
+const TRIES: u32 = 5;
 
 impl Models {
     pub(super) fn take_shipped(&self, files: &[BundleFile]) -> Result<(), RegistryError> {
@@ -19,7 +23,16 @@ impl Models {
             (std::cmp::Reverse(manifest.priority), manifest.name.clone())
         });
         for file in files {
-            self.take(file)?;
+            let mut tries = 1;
+            // Workers that are started together on a new store bring the same bundles: whoever comes
+            // second looks again, and finds them.
+            while let Err(error) = self.take(file) {
+                let is_race = matches!(error, RegistryError::Store(StoreError::Conflict { .. }));
+                if !is_race || tries == TRIES {
+                    return Err(error);
+                }
+                tries += 1;
+            }
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ mod server;
 mod signatures;
 mod sources;
 mod stream;
+mod test_traffic;
 mod threats;
 mod verdicts;
 mod webhooks;

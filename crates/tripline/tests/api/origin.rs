@@ -400,6 +400,7 @@ async fn models_and_health_have_the_documented_fields() {
             "kafka",
             "models",
             "sources",
+            "test_traffic",
             "websocket"
         ]
     );

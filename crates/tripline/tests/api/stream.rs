@@ -123,6 +123,20 @@ fn a_client_of_the_origin_system_hears_each_verdict_once() {
 }
 
 #[test]
+fn generated_records_are_told_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &shipped_models());
+    let mut socket = listen(&server);
+    heard(&mut socket, "connected");
+    let order = json!({"count": 5, "interval": 0.01});
+    assert_eq!(server.post("/api/v1/test/start-stream", &order).0, 200);
+    for _ in 0..5 {
+        let told = heard(&mut socket, "prediction");
+        assert_eq!(told["data"]["source"], "realtime", "{told}");
+    }
+}
+
+#[test]
 fn a_page_of_another_site_cannot_listen() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &shipped_models());

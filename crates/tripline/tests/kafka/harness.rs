@@ -127,11 +127,21 @@ impl Server {
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
+        self.ask("GET", path, "")
+    }
+
+    /// Asks for something to be done.
+    pub(crate) fn post(&self, path: &str, body: &str) -> Value {
+        self.ask("POST", path, body)
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Value {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        let host = &self.address;
+        let (host, length) = (&self.address, body.len());
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();
         let mut text = String::new();

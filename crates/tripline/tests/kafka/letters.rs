@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tripline_kafka::{Compression, Header};
+use tripline_kafka::{Compression, Header, Message};
 
 use crate::harness::*;
 
@@ -95,6 +95,13 @@ fn poison_is_kept_with_its_bytes_and_comes_back_after_a_fix() {
         assert_eq!(text(letter, "original.trace"), "7");
     }
 
+    // They can be looked at, which changes nothing: the replay below finds them all.
+    let list = |arguments: &[&str]| list(&broker.address(), &names, arguments);
+    check_list(&list(&["--json"]), &letters, &names.input);
+    let two = list(&["--limit=2"]);
+    assert!(two.contains("2 of up to 8 dead letters"), "{two}");
+    assert_eq!(two.matches("reason:").count(), 2, "{two}");
+
     // The fix: all models. The rest is poison still and gets another letter.
     let server = Server::start(&data, &shipped_models(), &options);
     let replay = || {
@@ -119,6 +126,10 @@ fn poison_is_kept_with_its_bytes_and_comes_back_after_a_fix() {
         (&books["scored"], &books["dead_lettered"]),
         (&json!(1), &json!(count - 1))
     );
+    let listed: Value = serde_json::from_str(&list(&["--json", "--limit=100"])).unwrap();
+    let shown = listed["letters"].as_array().unwrap();
+    let passed = shown.iter().filter(|one| one["is_passed"] == true).count() as u64;
+    assert_eq!((shown.len() as u64, passed), (2 * count - 1, count));
     // They were sent back once, and not again.
     let replayed = replay();
     assert_eq!(
@@ -132,6 +143,48 @@ fn poison_is_kept_with_its_bytes_and_comes_back_after_a_fix() {
         .collect();
     assert_eq!(schemas.len(), 2);
     assert!(schemas.contains(&"cicflow".to_owned()), "{schemas:?}");
+}
+
+/// What `dead-letters list` prints.
+fn list(brokers: &str, names: &Names, arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_tripline"))
+        .args(["dead-letters", "list"])
+        .arg(format!("--kafka-brokers={brokers}"))
+        .arg(format!("--topic={}", names.input))
+        .arg(format!("--group={}-letters", names.group))
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Whether a list as JSON says what stands in the letters, of which none was sent back.
+fn check_list(listed: &str, letters: &[Message], input: &str) {
+    let listed: Value = serde_json::from_str(listed).unwrap();
+    assert_eq!(
+        (&listed["places"], &listed["is_complete"]),
+        (&json!(letters.len()), &json!(true))
+    );
+    let shown = listed["letters"].as_array().unwrap();
+    assert_eq!(shown.len(), letters.len());
+    for (shown, letter) in shown.iter().rev().zip(letters) {
+        assert_eq!(shown["cause"], text(letter, "dead-letter-cause"));
+        assert_eq!(shown["reason"], text(letter, "dead-letter-reason"));
+        let original = &shown["original"];
+        assert_eq!(original["topic"], input);
+        assert_eq!(
+            original["offset"].to_string(),
+            text(letter, "dead-letter-offset")
+        );
+        let bytes = letter.payload.as_ref().map_or(0, Vec::len);
+        assert_eq!(original["bytes"], bytes);
+        assert_eq!(
+            (&shown["attempts"], &shown["replayed"], &shown["is_passed"]),
+            (&json!(1), &json!(0), &json!(false))
+        );
+    }
+    assert_eq!(shown[shown.len() - 2]["preview"], r"\xff\xfe{");
 }
 
 fn cicflow_row() -> Value {

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod forms;
+mod generated;
 mod harness;
 mod killed;
 mod letters;

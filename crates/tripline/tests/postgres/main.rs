@@ -129,8 +129,14 @@ fn two_servers_on_one_database_are_one_system() {
     let postgres = PostgresServer::obtain(PostgresOptions::default()).unwrap();
     let database = postgres.database().unwrap();
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let one = Server::start(folders[0].path(), &database.url());
-    let other = Server::start(folders[1].path(), &database.url());
+    // Started together on an empty database, each makes the tables and brings the models.
+    let [one, other] = std::thread::scope(|scope| {
+        let starting = folders.each_ref().map(|folder| {
+            let url = database.url();
+            scope.spawn(move || Server::start(folder.path(), &url))
+        });
+        starting.map(|server| server.join().unwrap())
+    });
     for number in 0..5 {
         assert_eq!(one.score(number).0, 200);
         assert_eq!(other.score(100 + number).0, 200);
@@ -144,17 +150,52 @@ fn two_servers_on_one_database_are_one_system() {
     );
     assert_eq!(health["status"], "healthy", "{health}");
 
+    // An interface that another machine watches is none of this one's.
+    database
+        .sql(
+            "UPDATE tripline.sources SET is_enabled = true; \
+             INSERT INTO tripline.sources SELECT 'packet_capture@elsewhere', gen_random_uuid(), true, config, updated_at \
+             FROM tripline.sources LIMIT 1",
+        )
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let third = Server::start(folder.path(), &database.url());
+    let (_, capture) = third.get("/api/v1/config/sources/packet_capture");
+    assert_eq!(
+        (&capture["is_enabled"], &capture["state"]["status"]),
+        (&json!(false), &json!("stopped")),
+        "{capture}"
+    );
+    drop(third);
+
     // A change of models by one is what both judge by.
     let candidate = one.model("nsl-kdd-detector-origin-v1");
-    let path = format!(
-        "/api/v1/models/{}/activate",
-        candidate["id"].as_str().unwrap()
+    let (id, version) = (
+        candidate["id"].as_str().unwrap(),
+        candidate["version"].as_str().unwrap(),
     );
-    let (status, answer) = one.ask("POST", &path, "{}");
-    assert_eq!(status, 200, "{answer}");
-    let version = candidate["version"].as_str().unwrap();
+    let change = |server: &Server, what: &str| {
+        let (status, answer) = server.ask("POST", &format!("/api/v1/models/{id}/{what}"), "{}");
+        assert_eq!(status, 200, "{answer}");
+    };
+    let judges = |server: &Server| server.score(7).1.to_string().contains(version);
+    change(&one, "activate");
     wait_until("the other server judges by the new model", || {
-        other.score(7).1.to_string().contains(version)
+        judges(&other)
+    });
+
+    // Also when those who listen have lost their connection, and in the other direction.
+    database
+        .sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE pid <> pg_backend_pid() AND datname = current_database()",
+        )
+        .unwrap();
+    wait_until("the database is reached again", || other.score(8).0 == 200);
+    change(&other, "deactivate");
+    wait_until("the first server does not judge by it any more", || {
+        let (status, _) = one.score(9);
+        status == 200 && !judges(&one)
     });
 }
 

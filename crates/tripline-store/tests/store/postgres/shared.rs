@@ -178,21 +178,30 @@ fn another_process_hears_of_an_activation() {
     let known = second.epoch().unwrap();
     // Nothing happens, and the wait ends.
     let unchanged = second.wait_for_epoch(known, Duration::from_millis(20));
-    assert_eq!(unchanged.unwrap(), known);
+    assert_eq!(unchanged.unwrap(), Some(known));
     let heard = thread::scope(|scope| {
         // So long that a test that does not hear fails by its harness's patience.
         let waiting = scope.spawn(|| second.wait_for_epoch(known, Duration::from_mins(10)));
         let step = vec![moving(1, ModelStage::Candidate, ModelStage::Active)];
         let committed = commit(&first, 5, step);
-        (waiting.join().unwrap().unwrap(), committed.epoch)
+        let heard = waiting.join().unwrap().unwrap();
+        (heard.unwrap(), committed.epoch)
     });
     assert_eq!(heard.0, heard.1);
     assert!(heard.0 > known);
-    // One that was missed is told at once.
+    // One that was missed is told at once, also after the connection was lost.
+    database
+        .sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()")
+        .unwrap();
+    assert!(
+        second
+            .wait_for_epoch(heard.0, Duration::from_mins(10))
+            .is_err()
+    );
     assert_eq!(
         second
             .wait_for_epoch(known, Duration::from_mins(10))
             .unwrap(),
-        heard.0
+        Some(heard.0)
     );
 }

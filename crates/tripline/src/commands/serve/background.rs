@@ -5,36 +5,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::MissedTickBehavior;
 use tripline_store::Store;
 
-use crate::{clock, config::Live, registry::Models};
+use crate::{clock, config::Live};
 
 /// How often old verdicts are deleted.
 const RETENTION_INTERVAL: Duration = Duration::from_mins(1);
 /// How often the log of writes is copied into the database.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
-/// How often it is asked whether other models are to judge.
-const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Looks whether another worker on the same store has changed which models judge.
-pub(super) async fn follow_models(
-    models: Arc<Models>,
-    mut stop: tokio::sync::watch::Receiver<bool>,
-) {
-    let mut interval = tokio::time::interval(FOLLOW_INTERVAL);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = interval.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        let models = Arc::clone(&models);
-        match tokio::task::spawn_blocking(move || models.follow()).await {
-            Ok(Ok(true)) => tracing::info!("the models that judge have changed"),
-            Ok(Ok(false)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "it is not known which models are to judge"),
-            Err(error) => tracing::error!(%error, "following the models stopped once"),
-        }
-    }
-}
 
 pub(super) fn spawn_checkpoints(store: Arc<dyn Store>) {
     tokio::spawn(async move {
