@@ -49,6 +49,18 @@ pub struct Place {
     pub sequence: u64,
 }
 
+impl Place {
+    /// Where its message stands in the stream; see [`offset_in_stream`].
+    pub fn offset_in_stream(&self) -> u64 {
+        self.sequence >> ROW_BITS
+    }
+}
+
+/// Where the message of an offset stands in its stream.
+pub fn offset_in_stream(offset: u64) -> u64 {
+    offset & ((1 << OFFSET_BITS) - 1)
+}
+
 impl Origin {
     /// The place of a row: by the offset of its message and its position in it. `None` for an
     /// offset below zero and from the row [`MAX_ROWS`] on.
@@ -57,10 +69,9 @@ impl Origin {
         if row >= MAX_ROWS {
             return None;
         }
-        let within = offset & ((1 << OFFSET_BITS) - 1);
         Some(Place {
             stream: self.stream(offset >> OFFSET_BITS),
-            sequence: within << ROW_BITS | row as u64,
+            sequence: offset_in_stream(offset) << ROW_BITS | row as u64,
         })
     }
 
@@ -104,6 +115,7 @@ mod tests {
         let key = u128::from_be_bytes(place.stream);
         assert_eq!(key, 0x2b67_649d_b594_80b7_ad77_d446_9e68_7087);
         assert_eq!(place.sequence, 5 << 12 | 7);
+        assert_eq!(place.offset_in_stream(), offset_in_stream(5));
     }
 
     #[test]

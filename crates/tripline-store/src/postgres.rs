@@ -118,6 +118,10 @@ impl PostgresStore {
 }
 
 impl Store for PostgresStore {
+    fn backend(&self) -> &'static str {
+        "postgresql"
+    }
+
     fn create_batch(&self, batch: &NewBatch) -> Result<Stream> {
         self.call(|session| batches::create_batch(session, self.pool.owner, batch))
     }
@@ -264,7 +268,7 @@ impl Store for PostgresStore {
         self.read(|session| {
             let version = session.query_one("SHOW server_version", &[])?;
             Ok(Health {
-                backend: "postgresql",
+                backend: self.backend(),
                 engine_version: version.get(0),
                 schema_version: migrations::version(session)?,
                 size: retain::size(session)?,

@@ -165,6 +165,10 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
+    fn backend(&self) -> &'static str {
+        "sqlite"
+    }
+
     fn create_batch(&self, batch: &NewBatch) -> Result<Stream> {
         self.write(|writer| batches::create_batch(&mut writer.connection, batch))
     }
@@ -308,7 +312,7 @@ impl Store for SqliteStore {
     fn health(&self) -> Result<Health> {
         self.read(|connection| {
             Ok(Health {
-                backend: "sqlite",
+                backend: self.backend(),
                 engine_version: rusqlite::version().to_owned(),
                 schema_version: migrations::version(connection)?,
                 size: self.stored_size(connection)?,

@@ -51,6 +51,9 @@ pub struct Health {
 /// A store of verdicts and batches. Every function blocks; each is one transaction, unless it says
 /// otherwise, and an error means that nothing of it was done.
 pub trait Store: Send + Sync + std::fmt::Debug {
+    /// The kind of store, as [`Health::backend`] has it.
+    fn backend(&self) -> &'static str;
+
     /// Starts a batch, which is running then. Starting it again gives the same stream and changes
     /// nothing else.
     fn create_batch(&self, batch: &NewBatch) -> Result<Stream>;

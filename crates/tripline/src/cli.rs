@@ -4,6 +4,7 @@ mod generate;
 mod kafka;
 mod secret;
 mod server;
+mod traces;
 
 use std::{
     io::Read,
@@ -27,6 +28,7 @@ pub use server::{
     AskerArgs, CompareArgs, LabelArgs, LabelsCommand, ModelsCommand, RetrainCommand, RoleArg,
     ServerArg, UploadArgs,
 };
+pub use traces::TraceArgs;
 
 /// Watches network traffic and says, for every flow: is it a threat, which attack, how sure, why.
 #[derive(Debug, Parser)]
@@ -249,6 +251,9 @@ pub struct ServeArgs {
     /// Kafka.
     #[command(flatten, next_help_heading = "Kafka")]
     pub kafka: KafkaArgs,
+    /// Traces.
+    #[command(flatten, next_help_heading = "Traces")]
+    pub traces: TraceArgs,
 }
 
 /// How rows are written.

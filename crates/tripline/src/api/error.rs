@@ -107,6 +107,11 @@ impl ApiError {
         self.status == StatusCode::BAD_REQUEST
     }
 
+    /// The number of its status, which is the same for all errors of a kind.
+    pub(crate) fn status_text(&self) -> String {
+        self.status.as_str().to_owned()
+    }
+
     /// What the client reads.
     pub(crate) fn detail(&self) -> &str {
         &self.detail

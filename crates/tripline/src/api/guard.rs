@@ -10,6 +10,7 @@
 
 use std::{
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,12 +20,15 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use opentelemetry::context::FutureExt;
 
 use super::{
     error::{ApiError, Cause},
     pages::DOCS_POLICY,
     state::AppState,
+    traced,
 };
+use crate::{logs::RequestId, traces::Span};
 
 /// How long an answer may take to begin; an upload has a patience of its own.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -34,16 +38,27 @@ pub(super) const UPLOAD: &str = "/api/v1/upload/csv";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Lets a request pass, or not.
-pub(super) async fn guard(
-    State(state): State<AppState>,
+pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
+    let span = traced::begin(&request, &id);
+    // What is logged meanwhile is logged with the identifier of the request.
+    let context = span.surroundings().with_value(RequestId(Arc::clone(&id)));
+    answer(&state, request, next, &id, &span)
+        .with_context(context)
+        .await
+}
+
+async fn answer(
+    state: &AppState,
     mut request: Request,
     next: Next,
+    id: &str,
+    span: &Span,
 ) -> Response {
     let settings = state.settings();
     // Routes that are no uploads have a limit of their own.
     let limit = usize::try_from(settings.max_upload_bytes).unwrap_or(usize::MAX);
     DefaultBodyLimit::max(limit).apply(&mut request);
-    let id = uuid::Uuid::new_v4().to_string();
     let started = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = match check(&settings.allowed_hosts, &request) {
@@ -64,11 +79,12 @@ pub(super) async fn guard(
     state
         .metrics()
         .answered(&method, response.status(), started.elapsed());
+    traced::end(span, &mut response);
     if let Some(Cause(cause)) = response.extensions().get::<Cause>() {
         tracing::error!(request = id, %method, path, status = response.status().as_u16(), cause);
     }
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&id) {
+    if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, value);
     }
     harden(headers, &path);

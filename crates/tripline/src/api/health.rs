@@ -14,7 +14,10 @@ use tripline_detect::Role;
 use utoipa::ToSchema;
 
 use super::{models::type_name, state::AppState, time::rfc3339};
-use crate::kafka::{KafkaHandle, KafkaHealth};
+use crate::{
+    kafka::{KafkaHandle, KafkaHealth},
+    traces,
+};
 
 /// Whether the process answers at all.
 #[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = Object)))]
@@ -108,7 +111,7 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
             json!({ "status": "error", "latency_ms": latency_ms, "message": error.detail() })
         }
     };
-    let checks = json!({
+    let mut checks = json!({
         "database": database,
         "kafka": kafka.kafka,
         "consumers": kafka.consumers,
@@ -121,6 +124,9 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
         "test_traffic": super::test_traffic::health(&state),
         "websocket": { "status": "healthy", "connections": state.hub().connections() },
     });
+    if let Some((endpoint, counts)) = traces::books() {
+        checks["traces"] = traces_check(endpoint, &counts);
+    }
     let code = if status == "unhealthy" {
         StatusCode::SERVICE_UNAVAILABLE
     } else {
@@ -132,6 +138,19 @@ pub(crate) async fn detailed(State(state): State<AppState>) -> Response {
         checks,
     };
     (code, Json(body)).into_response()
+}
+
+/// How the exporter of traces is doing. Nothing that this server is for depends on it, so its trouble
+/// does not degrade the whole.
+fn traces_check(endpoint: &str, counts: &traces::Counts) -> Value {
+    json!({
+        "status": if counts.trouble.is_some() { "degraded" } else { "healthy" },
+        "endpoint": endpoint,
+        "message": counts.trouble,
+        "exported": counts.exported,
+        "dropped": counts.dropped_in_all(),
+        "pending": counts.pending,
+    })
 }
 
 /// The checks of a server without Kafka.

@@ -26,6 +26,7 @@ use super::{
     error::{ApiError, ErrorBody},
     state::AppState,
 };
+use crate::traces;
 
 /// Labels of a figure, by name.
 type Labels = Vec<(&'static str, String)>;
@@ -115,6 +116,7 @@ fn text(state: &AppState) -> Result<String, ApiError> {
     configuration(state, &mut registry);
     kafka(state, &mut registry);
     test_traffic(state, &mut registry);
+    spans(&mut registry);
     let hub = state.hub();
     number(
         &mut registry,
@@ -281,5 +283,31 @@ fn test_traffic(state: &AppState, registry: &mut Registry) {
         "Generated records that are on their way",
         None,
         [(vec![], books.pending as f64)],
+    );
+}
+
+/// What became of spans, where anything is traced.
+fn spans(registry: &mut Registry) {
+    let Some((_, counts)) = traces::books() else {
+        return;
+    };
+    let spans = Family::<Labels, Counter>::default();
+    let exported = [("exported", counts.exported)];
+    for (outcome, count) in exported.into_iter().chain(counts.dropped) {
+        spans
+            .get_or_create(&vec![("outcome", outcome.to_owned())])
+            .inc_by(count);
+    }
+    registry.register(
+        "trace_spans",
+        "Spans that ended, by what became of them; queue_full, failed and rejected ones were dropped",
+        spans,
+    );
+    number(
+        registry,
+        "trace_spans_pending",
+        "Spans that wait to be exported",
+        None,
+        [(vec![], counts.pending as f64)],
     );
 }

@@ -34,6 +34,7 @@ mod stream;
 mod streaming;
 mod test_traffic;
 mod time;
+mod traced;
 pub(crate) use time::rfc3339;
 mod upload;
 mod verdict_body;

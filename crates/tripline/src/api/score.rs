@@ -24,7 +24,10 @@ use super::{
     state::AppState,
     verdict_body::VerdictBody,
 };
-use crate::registry::Serving;
+use crate::{
+    registry::Serving,
+    traces::{self, Span},
+};
 
 /// Rows judged in one request.
 const MAX_ROWS: usize = 10_000;
@@ -111,6 +114,7 @@ pub(crate) async fn score(
         return Err(ApiError::no_model());
     }
     let stores = params.flag("store", true)?;
+    let span = Span::step("judge");
     let judged = if body.len() <= SMALL_BODY_BYTES {
         task.judge_body(&state, &body)?
     } else {
@@ -118,9 +122,13 @@ pub(crate) async fn score(
             .blocking(move |state| task.judge_body(state, &body))
             .await?
     };
+    span.set("tripline.rows", judged.rows.len() as i64);
+    drop(span);
     let mut ids = vec![None; judged.rows.len()];
     if stores {
-        let written = state.realtime().write(judged.new_rows()).await?;
+        let span = traces::storing(state.store(), judged.rows.len());
+        let written = state.realtime().write(judged.new_rows()).await;
+        let written = written.inspect_err(|error| span.fail(error.status_text()))?;
         ids = written.into_iter().map(Some).collect();
     }
     Ok(judged.into_response(&ids))

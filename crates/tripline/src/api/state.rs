@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use opentelemetry::Context;
 use tokio::sync::Semaphore;
 use tripline_detect::ModelSet;
 use tripline_store::{Backend, BatchId, NewStream, Progress, Source, Store, StoreError, Timestamp};
@@ -188,7 +189,13 @@ impl AppState {
         work: impl FnOnce(&Self) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let state = self.clone();
-        tokio::task::spawn_blocking(move || work(&state))
+        // The work belongs to the request there too.
+        let context = Context::current();
+        let work = move || {
+            let _within = context.attach();
+            work(&state)
+        };
+        tokio::task::spawn_blocking(work)
             .await
             .map_err(ApiError::internal)?
     }

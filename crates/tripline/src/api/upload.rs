@@ -7,6 +7,7 @@ mod comparison;
 pub(super) mod form;
 mod job;
 mod report;
+mod worker;
 
 use std::time::Duration;
 
@@ -188,18 +189,7 @@ async fn take(
             bytes_total,
         };
         let (tell_opened, opened) = oneshot::channel();
-        let worker = {
-            let state = state.clone();
-            tokio::task::spawn_blocking(move || {
-                let outcome = match kind {
-                    FileKind::Csv => job::run(&state, &task, reader, tell_opened),
-                    FileKind::Capture => capture_job::run(&state, &task, reader, tell_opened),
-                };
-                // Only now may the next upload begin, and the next request see no live job.
-                drop((slot, task));
-                outcome
-            })
-        };
+        let worker = worker::start(&state, kind, (task, slot), reader, tell_opened);
         // The reader learns of a broken form too and gives its own account of it.
         let sent = sender.send_all(field).await;
         return answer(&state, batch, wants_job, sent, opened, worker).await;

@@ -13,7 +13,7 @@ use super::{
     client,
     serve::{Server, runtime, stop_signal},
 };
-use crate::{cli::DemoArgs, data};
+use crate::{cli::DemoArgs, data, traces};
 
 pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.write_csv {
@@ -26,6 +26,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let capture = folder.join("generated-office.pcap");
     write_capture(&capture, args.seed)?;
     files.push(capture);
+    traces::start(&args.serve.traces)?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let tell = |url: &str| writeln!(std::io::stdout(), "listening on {url}");
@@ -40,6 +41,7 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         }
         serving.await
     });
+    traces::stop();
     std::fs::remove_dir_all(&folder)?;
     outcome?;
     Ok(ExitCode::SUCCESS)

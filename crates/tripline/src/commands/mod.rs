@@ -24,24 +24,17 @@ mod store;
 mod train;
 mod watch;
 
-use std::{
-    ffi::OsString,
-    io::{IsTerminal, Write},
-    process::ExitCode,
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{ffi::OsString, io::IsTerminal, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use tracing_subscriber::{EnvFilter, reload::Handle};
 use tripline_detect::DetectError;
 
 use crate::{
     cli::Command,
     config::{Configuration, Loaded, Loader, read},
     ingest::IngestError,
-    retraining,
+    logs, retraining,
     sensor::SensorError,
 };
 
@@ -60,7 +53,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         // It tells what is wrong itself.
         (Command::Config(command), loader) => finish(config::run(&command, loader.as_ref())),
         (command, None) => {
-            start_log(&typed.log, typed.log_json);
+            logs::start(&typed.log, typed.log_json);
             finish(carry_out(command, None))
         }
         (_, Some(loader)) => {
@@ -71,7 +64,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             } = loader.load();
             let outcome = problems.into_result().and_then(|()| {
                 let cli = cli.context("the options cannot be used")?;
-                start_log(&cli.log, cli.log_json);
+                logs::start(&cli.log, cli.log_json);
                 carry_out(cli.command, Some((loader, configuration)))
             });
             finish(outcome)
@@ -128,7 +121,7 @@ fn finish(outcome: anyhow::Result<ExitCode>) -> ExitCode {
             // Whoever read the output has seen enough, as in `tripline score … | head`.
             return ExitCode::SUCCESS;
         }
-        let _ = writeln!(std::io::stderr(), "error: {}", chain(&error));
+        logs::tell_error(&chain(&error));
         ExitCode::from(if is_no_model(&error) { NO_MODEL } else { 1 })
     })
 }
@@ -184,41 +177,6 @@ fn is_no_model(error: &anyhow::Error) -> bool {
             Some(IngestError::Models(error)) => no_model(error),
             _ => cause.downcast_ref::<DetectError>().is_some_and(no_model),
         })
-}
-
-/// Exchanges the filter of the log.
-static LOG_FILTER: OnceLock<Box<dyn Fn(EnvFilter) + Send + Sync>> = OnceLock::new();
-
-/// Begins to log to standard error.
-fn start_log(filter: &str, json: bool) {
-    fn keep<S: 'static>(handle: Handle<EnvFilter, S>) {
-        // The log is started once.
-        let _ = LOG_FILTER.set(Box::new(move |filter| {
-            if let Err(error) = handle.reload(filter) {
-                tracing::error!(%error, "the filter of the log could not be exchanged");
-            }
-        }));
-    }
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(std::io::stderr);
-    if json {
-        let builder = builder.json().with_filter_reloading();
-        keep(builder.reload_handle());
-        builder.init();
-    } else {
-        let is_terminal = std::io::stderr().is_terminal();
-        let builder = builder.with_ansi(is_terminal).with_filter_reloading();
-        keep(builder.reload_handle());
-        builder.init();
-    }
-}
-
-/// Logs by another filter from now on.
-pub(crate) fn filter_log(filter: &str) {
-    if let Some(exchange) = LOG_FILTER.get() {
-        exchange(EnvFilter::new(filter));
-    }
 }
 
 /// A progress bar on a terminal, nothing elsewhere. Without a length it counts.

@@ -28,7 +28,7 @@ use crate::{
     monitor::Monitor,
     registry::Models,
     retraining::{RetrainConfig, Retrainer},
-    webhooks,
+    traces, webhooks,
 };
 
 /// How long requests in flight may take to finish at the end.
@@ -40,17 +40,20 @@ pub(super) fn run(
     loader: Loader,
     configuration: Configuration,
 ) -> anyhow::Result<ExitCode> {
+    traces::start(&args.traces)?;
     let runtime = runtime()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let hangups = hangups()?;
         let tell = |url: &str| writeln!(std::io::stdout(), "listening on {url}");
         let server = Server::start(args, tell).await?;
         let reloader = Reloader::new(loader, configuration, server.state.clone());
         tokio::spawn(reload_on(hangups, reloader));
         server.run(stop_signal()).await
-    })?;
+    });
     // Work on blocking threads has its own patience; a hanging client must not keep the process.
     runtime.shutdown_timeout(SHUTDOWN_PATIENCE);
+    traces::stop();
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 

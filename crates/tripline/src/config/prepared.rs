@@ -13,6 +13,7 @@ use crate::{
     kafka::KafkaSettings,
     model_files,
     registry::{AdmissionRules, Unsigned},
+    traces,
     webhooks::WebhookConfig,
 };
 
@@ -45,6 +46,7 @@ impl Prepared {
         let postgres = own.keep(args.database.postgres()).flatten();
         let admission = admission_rules(args, &mut own);
         let webhooks = own.keep(webhook_config(args)).unwrap_or_default();
+        own.keep(traces::check(&args.traces));
         let is_right = own.is_empty();
         problems.extend(own);
         let (kafka, senders) = kafka.unzip();

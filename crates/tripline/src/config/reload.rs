@@ -18,7 +18,7 @@ use super::{
 use crate::{
     api::{AppState, rfc3339},
     cli::Command,
-    clock, commands,
+    clock, logs,
 };
 
 /// Options that take effect without a restart.
@@ -186,7 +186,7 @@ impl Reloader {
             });
         live.exchange(settings);
         if changed.iter().any(|name| name == "log") {
-            commands::filter_log(log);
+            logs::filter(log);
         }
         self.running.take(&changed, configuration);
         tracing::info!(

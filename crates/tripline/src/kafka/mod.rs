@@ -16,6 +16,7 @@ mod reading;
 mod sending;
 mod settings;
 mod told;
+mod trace;
 mod worker;
 mod writing;
 

@@ -54,6 +54,12 @@ impl KafkaSettings {
         names
     }
 
+    /// Where verdicts go first, for a name.
+    pub(super) fn told(&self) -> &str {
+        let told = self.predictions.as_deref().or(self.alerts.as_deref());
+        told.unwrap_or_default()
+    }
+
     pub(super) fn input(&self, name: &str) -> Option<&InputTopic> {
         self.topics.iter().find(|topic| topic.name == name)
     }

@@ -23,6 +23,7 @@ use super::{
     ledger::{Book, Ledger},
     pause::{Pauses, Stop},
     reading::{Reader, panic_words},
+    trace::BatchTrace,
     writing::{Chunk, Stopping, Writer},
 };
 use crate::{
@@ -373,7 +374,10 @@ fn read_batch(
     };
     let count = batch.messages.len() as u64;
     shared.ledger.received(&batch.topic, count);
+    let trace = BatchTrace::begin(&batch, &shared.settings.group);
+    let judging = trace.judge();
     let chunk = || Chunk {
+        trace: trace.clone(),
         topic: topic.name.clone(),
         partition: batch.partition,
         scored: 0,
@@ -415,6 +419,7 @@ fn read_batch(
         }
     }
     reader.scorers.give_back(STORED_REASONS);
+    drop(judging);
     current.ticket = Some(batch.ticket);
     to_writer.send(current).map_err(|_| Stopping)
 }

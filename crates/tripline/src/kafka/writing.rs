@@ -9,7 +9,8 @@ use tripline_store::{
 };
 
 use super::{
-    ledger::Settled, pause::Pauses, reading::PlacedRow, settings::InputTopic, told, worker::Shared,
+    ledger::Settled, pause::Pauses, reading::PlacedRow, settings::InputTopic, told,
+    trace::BatchTrace, worker::Shared,
 };
 use crate::{
     api::{Row, borrowed},
@@ -33,6 +34,7 @@ const MAX_STREAMS: usize = 4096;
 /// Messages that are judged and on their way to the store.
 #[derive(Debug)]
 pub(super) struct Chunk {
+    pub(super) trace: BatchTrace,
     pub(super) topic: String,
     pub(super) partition: i32,
     /// Messages that gave the rows.
@@ -82,21 +84,31 @@ impl<'a> Writer<'a> {
     /// Stores a chunk, tells its verdicts, and acknowledges it. What fails is tried again until it
     /// succeeds or the end is wanted.
     pub(super) fn write(&mut self, chunk: &Chunk) -> Result<(), Stopping> {
+        let trace = &chunk.trace;
+        let _within = trace.enter();
         let mut settled = Settled {
             scored: chunk.scored,
             ..Settled::default()
         };
         let mut outgoing = Vec::new();
         for group in groups(&chunk.rows) {
+            let storing = trace.store(&*self.shared.surroundings.store, group.rows.len());
             let (stream, outcome) = self.store(&group)?;
+            drop(storing);
             settled.verdicts += outcome.inserted;
             settled.repeats += outcome.already_present;
             self.tell(&group, stream, outcome, &mut settled, &mut outgoing)?;
         }
         // Whatever models judged them, verdicts are told in the order of their rows.
         outgoing.sort_by_key(|(row, _)| *row);
+        let sending = trace.send(self.shared.settings.told(), outgoing.len());
+        for (row, message) in &mut outgoing {
+            trace.carry(&sending, chunk.rows[*row].place, message);
+        }
         self.send(outgoing.into_iter().map(|(_, message)| message).collect())?;
+        drop(sending);
         if let Some(topic) = self.shared.settings.input(&chunk.topic) {
+            let _span = trace.send(&topic.dead_letters, chunk.poisoned.len());
             self.bury(chunk, topic, &mut settled)?;
         }
         self.shared.ledger.settled(&chunk.topic, &settled);

@@ -8,14 +8,18 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Context;
+use opentelemetry::KeyValue;
 use tripline_store::{Store, Stream, Timestamp};
 
 use super::{FlowRows, Places};
-use crate::sensor::{JudgedFlow, Panel};
+use crate::{
+    sensor::{JudgedFlow, Panel},
+    traces::{self, New, Span},
+};
 
 /// Flows that go into the queue together.
 const CHUNK_FLOWS: usize = 100;
@@ -35,7 +39,12 @@ pub(super) struct FlowWriter {
 }
 
 /// Flows, and the models that judged them.
-type Chunk = (Arc<Panel>, Vec<JudgedFlow>);
+struct Chunk {
+    panel: Arc<Panel>,
+    flows: Vec<JudgedFlow>,
+    /// When they were judged, where that is traced.
+    judged_at: Option<SystemTime>,
+}
 
 /// Where flows are written to.
 pub(super) struct Target {
@@ -75,10 +84,15 @@ impl FlowWriter {
         flows: &mut Vec<JudgedFlow>,
         panel: &Arc<Panel>,
     ) -> anyhow::Result<()> {
+        let judged_at = traces::now();
         while !flows.is_empty() {
-            let chunk = flows.drain(..flows.len().min(CHUNK_FLOWS)).collect();
+            let chunk = Chunk {
+                panel: Arc::clone(panel),
+                flows: flows.drain(..flows.len().min(CHUNK_FLOWS)).collect(),
+                judged_at,
+            };
             self.queue
-                .send((Arc::clone(panel), chunk))
+                .send(chunk)
                 .ok()
                 .context("verdicts cannot be stored any more")?;
         }
@@ -110,10 +124,17 @@ struct Writing {
 impl Writing {
     fn run(&mut self, queue: &Receiver<Chunk>) -> anyhow::Result<()> {
         let mut waiting = None;
-        while let Some((panel, mut flows)) = waiting.take().or_else(|| queue.recv().ok()) {
+        while let Some(first) = waiting.take().or_else(|| queue.recv().ok()) {
+            let Chunk {
+                panel,
+                mut flows,
+                judged_at,
+            } = first;
             while flows.len() < GROUP_FLOWS {
                 match queue.try_recv() {
-                    Ok((other, mut more)) if Arc::ptr_eq(&other, &panel) => flows.append(&mut more),
+                    Ok(mut more) if Arc::ptr_eq(&more.panel, &panel) => {
+                        flows.append(&mut more.flows);
+                    }
                     // Other models judged it.
                     Ok(chunk) => {
                         waiting = Some(chunk);
@@ -122,7 +143,14 @@ impl Writing {
                     Err(_) => break,
                 }
             }
-            self.write(&panel, &flows)?;
+            let span = Span::root(None, || New {
+                attributes: vec![KeyValue::new("tripline.flows", flows.len() as i64)],
+                begun: judged_at,
+                ..New::step("packet_capture")
+            });
+            let _within = span.enter();
+            self.write(&panel, &flows)
+                .inspect_err(|_| span.fail("store"))?;
         }
         Ok(())
     }
@@ -141,6 +169,7 @@ impl Writing {
             return Ok(());
         };
         rows.prepare(flows, &mut self.places)?;
+        let _span = traces::storing(&*self.target.store, flows.len());
         let mut ending_since: Option<Instant> = None;
         let mut is_told = false;
         loop {

@@ -1,10 +1,14 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use opentelemetry::{KeyValue, trace::SpanKind};
 use reqwest::{Client, Url, redirect::Policy};
 use tripline_store::{Message, Timestamp};
 
 use super::{WebhookConfig, addresses::is_allowed};
-use crate::config::Settings;
+use crate::{
+    config::Settings,
+    traces::{self, New, Span},
+};
 
 /// How long a receiver may take to be connected to.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -47,8 +51,12 @@ pub(super) async fn send(
     let id = format!("tripline-{}", message.number);
     let seconds = now.seconds();
     let signature = secret.sign(&id, seconds, &message.body);
-    let answer = client
-        .post(url.clone())
+    let span = begin_span(url, message);
+    let mut request = client.post(url.clone());
+    if let Some(context) = span.context() {
+        request = request.header(traces::TRACEPARENT, traces::traceparent(&context));
+    }
+    let answer = request
         .header("content-type", "application/json")
         .header("webhook-id", id)
         .header("webhook-timestamp", seconds)
@@ -57,8 +65,19 @@ pub(super) async fn send(
         .body(message.body.clone())
         .send()
         .await
-        .map_err(|error| explain(&error, address, *patience))?;
+        .map_err(|error| {
+            span.fail(if error.is_timeout() {
+                "timeout"
+            } else {
+                "connection"
+            });
+            explain(&error, address, *patience)
+        })?;
     let status = answer.status();
+    span.set("http.response.status_code", i64::from(status.as_u16()));
+    if !status.is_success() {
+        span.fail(status.as_str().to_owned());
+    }
     if status.is_success() {
         Ok(())
     } else if status.is_redirection() {
@@ -68,6 +87,27 @@ pub(super) async fn send(
     } else {
         Err(format!("it answers {status}"))
     }
+}
+
+/// The span of a message on its way. Path and query of the receiver may be secrets.
+fn begin_span(url: &Url, message: &Message) -> Span {
+    Span::root(None, || New {
+        kind: SpanKind::Client,
+        attributes: vec![
+            KeyValue::new("http.request.method", "POST"),
+            KeyValue::new(
+                "server.address",
+                url.host_str().unwrap_or_default().to_owned(),
+            ),
+            KeyValue::new(
+                "server.port",
+                i64::from(url.port_or_known_default().unwrap_or_default()),
+            ),
+            KeyValue::new("http.request.resend_count", i64::from(message.attempts)),
+            KeyValue::new("tripline.webhook.event", message.event.clone()),
+        ],
+        ..New::step("POST")
+    })
 }
 
 /// A client that speaks to one address of the host: the name is resolved here, once, and what is

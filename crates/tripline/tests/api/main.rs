@@ -25,6 +25,8 @@ mod models;
 mod monitoring;
 mod namespace;
 mod origin;
+#[path = "../support/otlp.rs"]
+mod otlp;
 mod retraining;
 mod server;
 mod signatures;
@@ -32,5 +34,6 @@ mod sources;
 mod stream;
 mod test_traffic;
 mod threats;
+mod traces;
 mod verdicts;
 mod webhooks;

@@ -24,16 +24,23 @@ impl Server {
     }
 
     pub(crate) fn start_with(data_dir: &Path, models_dir: &Path, more: &[&OsStr]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tripline"))
+        Self::spawn(Self::command(data_dir, models_dir).args(more))
+    }
+
+    /// What starts one on a free port.
+    pub(crate) fn command(data_dir: &Path, models_dir: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
+        command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
             .arg("--models-dir")
-            .arg(models_dir)
-            .args(more)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
+            .arg(models_dir);
+        command
+    }
+
+    /// Starts it, and waits until it listens.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)

@@ -18,10 +18,10 @@ use crate::{harness::shipped_models, server::Server};
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// One request: its head and its body.
-type Request = (String, String);
+pub(crate) type Request = (String, String);
 
 /// A receiver that answers each request with a head.
-fn receiver(answer: &'static str) -> (u16, Receiver<Request>) {
+pub(crate) fn receiver(answer: &'static str) -> (u16, Receiver<Request>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, requests) = channel();
@@ -79,7 +79,7 @@ fn start(data: &std::path::Path, targets: &[String], allow: bool) -> Server {
 }
 
 /// Takes the first active model out of service, which is told.
-fn change_a_model(server: &Server) -> Value {
+pub(crate) fn change_a_model(server: &Server) -> Value {
     let (_, list) = server.get("/api/v1/models");
     let models = list["models"].as_array().unwrap();
     let active = models

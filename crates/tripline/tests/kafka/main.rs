@@ -7,4 +7,7 @@ mod generated;
 mod harness;
 mod killed;
 mod letters;
+#[path = "../support/otlp.rs"]
+mod otlp;
 mod outage;
+mod traces;

@@ -22,6 +22,7 @@ use crate::{
     flows::summary::losses,
     live::{FlowRows, Places, TIMELINE_PACKETS, hash_key},
     sensor::{self, JudgedFlow, Judges, SensorConfig, SensorCounts, SensorError},
+    traces::{self, Span},
 };
 
 /// Works an upload off. `opened` is told once the beginning was recognised as a capture and the
@@ -53,10 +54,12 @@ pub(super) fn run(
     let _ = opened.send(());
     let rows = FlowRows::new(judges.panel().pipelines());
     let mut sink = Sink::new(state, stream, task.reservation.progress(), rows);
+    let span = Span::step("judge");
     let judged = sensor::run(capture, config(), judges, |flows, counts| {
         sink.take(flows, counts)
     })
     .map_err(failure);
+    drop(span);
     let status = if judged.is_ok() {
         BatchStatus::Complete
     } else {
@@ -177,9 +180,11 @@ impl<'a> Sink<'a> {
         self.counts = counts.clone();
         let unknown = self.rows.prepare(flows, &mut self.places)?;
         let now = self.state.now();
+        let span = traces::storing(self.state.store(), flows.len());
         let stored = self
             .rows
             .store(self.state.store(), self.stream, now, flows)?;
+        drop(span);
         for judged in flows {
             self.count(judged);
         }

@@ -23,6 +23,7 @@ use crate::{
     },
     ingest::{self, JudgedBatch, Opened, Rejections, Summary},
     registry::Serving,
+    traces::{self, Span},
 };
 
 /// Rejected rows that a report shows.
@@ -61,9 +62,11 @@ pub(super) fn run(
     let schema = source.columns().schema().name().to_owned();
     let ignored_columns = source.columns().ignored_columns().to_vec();
     let mut sink = Sink::new(state, &judges, stream, task.reservation.progress());
+    let span = Span::step("judge");
     let judged = sink
         .judge_all(source)
         .and_then(|summary| check(summary, &sink.rejections));
+    drop(span);
     let status = if judged.is_ok() {
         BatchStatus::Complete
     } else {
@@ -251,6 +254,7 @@ impl<'a> Sink<'a> {
                 .map(|index| self.new_verdict(batch, index, created_at))
                 .collect();
             if !rows.is_empty() {
+                let _span = traces::storing(self.state.store(), rows.len());
                 self.state
                     .store()
                     .append(self.stream, judge.provenance(), &rows)?;
