@@ -61,7 +61,9 @@ pub(super) fn end(span: &Span, response: &mut Response) {
     if status.is_server_error() {
         span.fail(status.as_str().to_owned());
     }
-    if let Ok(value) = HeaderValue::from_str(&traces::traceparent(&context)) {
+    if context.is_sampled()
+        && let Ok(value) = HeaderValue::from_str(&traces::traceparent(&context))
+    {
         response.headers_mut().insert(TRACERESPONSE, value);
     }
 }

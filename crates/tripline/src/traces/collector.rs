@@ -66,8 +66,10 @@ impl Collector {
             .user_agent(concat!("tripline/", env!("CARGO_PKG_VERSION")));
         if let Some(pem) = &settings.authorities {
             let about = "OTEL_EXPORTER_OTLP_CERTIFICATE: these are no certificates in PEM";
-            client =
-                client.tls_certs_only(Certificate::from_pem_bundle(pem.as_bytes()).context(about)?);
+            let authorities = Certificate::from_pem_bundle(pem.as_bytes()).context(about)?;
+            // A file without any would be one that trusts nobody.
+            anyhow::ensure!(!authorities.is_empty(), about);
+            client = client.tls_certs_only(authorities);
         }
         if let Some(pem) = &settings.identity {
             let about = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, OTEL_EXPORTER_OTLP_CLIENT_KEY: \

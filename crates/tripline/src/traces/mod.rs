@@ -254,19 +254,8 @@ impl Span {
     }
 
     fn below(parent: &Context, new: impl FnOnce() -> New) -> Self {
-        let Some(exporter) = EXPORTER.get() else {
-            return Self::default();
-        };
-        if !parent.span().span_context().is_sampled() {
-            return Self::default();
-        }
-        let is_one_too_many = parent
-            .get::<Arc<Steps>>()
-            .is_some_and(|steps| steps.0.fetch_add(1, Ordering::Relaxed) >= MAX_STEPS);
-        if is_one_too_many {
-            return Self::default();
-        }
-        exporter.begin(new(), parent)
+        let exporter = EXPORTER.get();
+        exporter.map_or_else(Self::default, |exporter| exporter.below(parent, new))
     }
 
     /// The same, with a bound on the spans of its steps: those of a file or a batch can be many.
@@ -332,6 +321,19 @@ impl Drop for Span {
 }
 
 impl Exporter {
+    fn below(&self, parent: &Context, new: impl FnOnce() -> New) -> Span {
+        if !parent.span().span_context().is_sampled() {
+            return Span::default();
+        }
+        let is_one_too_many = parent
+            .get::<Arc<Steps>>()
+            .is_some_and(|steps| steps.0.fetch_add(1, Ordering::Relaxed) >= MAX_STEPS);
+        if is_one_too_many {
+            return Span::default();
+        }
+        self.begin(new(), parent)
+    }
+
     fn begin(&self, new: New, parent: &Context) -> Span {
         let links = new.links.into_iter().map(Link::with_context).collect();
         let mut builder = SpanBuilder::from_name(new.name)
@@ -344,5 +346,79 @@ impl Exporter {
             context: Some(parent.with_span(span)),
             steps: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use opentelemetry_sdk::{
+        error::OTelSdkResult,
+        trace::{Sampler, SimpleSpanProcessor, SpanData},
+    };
+
+    use super::*;
+
+    #[derive(Debug, Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<SpanData>>>);
+
+    impl opentelemetry_sdk::trace::SpanExporter for Kept {
+        async fn export(&self, mut batch: Vec<SpanData>) -> OTelSdkResult {
+            self.0.lock().unwrap().append(&mut batch);
+            Ok(())
+        }
+    }
+
+    fn exporter(sampler: Sampler) -> (Exporter, Kept) {
+        let kept = Kept::default();
+        let provider = SdkTracerProvider::builder()
+            .with_sampler(sampler)
+            .with_span_processor(SimpleSpanProcessor::new(kept.clone()))
+            .build();
+        let exporter = Exporter {
+            tracer: provider.tracer("test"),
+            provider,
+            books: Arc::default(),
+            endpoint: String::new(),
+        };
+        (exporter, kept)
+    }
+
+    #[test]
+    fn the_steps_of_a_batch_are_bounded_and_the_others_counted() {
+        let (exporter, kept) = exporter(Sampler::AlwaysOn);
+        let batch = exporter
+            .begin(New::step("batch"), &Context::new())
+            .bounded();
+        let context = batch.surroundings();
+        for _ in 0..100 {
+            drop(exporter.below(&context, || New::step("store")));
+        }
+        drop(batch);
+        // Whoever holds its context for longer does not keep it from ending.
+        let spans = kept.0.lock().unwrap();
+        assert_eq!(spans.len(), 65);
+        let [steps @ .., batch] = spans.as_slice() else {
+            panic!("no batch");
+        };
+        let parent = batch.span_context.span_id();
+        assert!(steps.iter().all(|step| step.parent_span_id == parent));
+        let left_out = KeyValue::new("tripline.steps_left_out", 36);
+        assert_eq!(batch.attributes, [left_out]);
+        drop(context);
+    }
+
+    #[test]
+    fn what_is_not_sampled_has_a_context_and_no_steps() {
+        let (exporter, kept) = exporter(Sampler::AlwaysOff);
+        let root = exporter.begin(New::step("root"), &Context::new());
+        assert!(!root.context().unwrap().is_sampled());
+        let step = exporter.below(&root.surroundings(), || {
+            panic!("it is not asked what it is")
+        });
+        assert!(step.context().is_none());
+        drop((step, root));
+        assert!(kept.0.lock().unwrap().is_empty());
     }
 }

@@ -13,7 +13,7 @@ use crate::harness::{Answer, Api, keys, shipped_models, variant};
 const TEN: &str = "nsl-kdd-detector-ten-v1";
 
 /// A row with the origin system's ten features.
-fn row(src_bytes: u64) -> String {
+pub(crate) fn row(src_bytes: u64) -> String {
     json!({
         "service": "http", "flag": "SF", "src_bytes": src_bytes, "dst_bytes": 5450, "count": 8,
         "same_srv_rate": 1.0, "diff_srv_rate": 0.0, "dst_host_srv_count": 9,

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{BOUNDARY, form, generated, shipped_models},
+    models::row,
     otlp::{Collector, Manner, attribute, child, hex, is_of},
     server::Server,
     webhooks,
@@ -80,7 +81,7 @@ impl Traced {
     fn score(&self, headers: &str) -> (String, String) {
         let head =
             format!("POST /api/v1/score HTTP/1.1\r\nContent-Type: application/json{headers}");
-        let answer = self.send(&head, row().as_bytes());
+        let answer = self.send(&head, row(987_654_321).as_bytes());
         assert!(answer.0.starts_with("HTTP/1.1 200 "), "{answer:?}");
         answer
     }
@@ -89,7 +90,7 @@ impl Traced {
         let (_, text) = self.send("GET /metrics HTTP/1.1", b"");
         let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));
         let value = lines.next().unwrap_or_else(|| panic!("no {name}: {text}"));
-        value.trim().parse().unwrap()
+        value.trim().parse::<f64>().unwrap() as u64
     }
 
     /// Waits for a figure to grow so far.
@@ -108,19 +109,13 @@ impl Traced {
     }
 }
 
-/// A row with a value that is nowhere else.
-fn row() -> String {
-    json!({"protocol_type": "tcp", "service": "http", "flag": "SF", "src_bytes": 987_654_321, "logged_in": 1})
-        .to_string()
-}
-
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = head.lines().filter_map(|line| line.split_once(": "));
     let found = lines.find(|(key, _)| key.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value)
 }
 
-fn named<'a>(name: &'a str) -> impl Fn(&Span) -> bool + 'a {
+fn named(name: &str) -> impl Fn(&Span) -> bool {
     move |span| span.name == name
 }
 
@@ -230,7 +225,7 @@ fn the_job_of_an_upload_is_in_the_trace_of_its_request() {
     let traced = Traced::start(data.path(), &collector.url(), &[], &[]);
     let body = form("rows.csv", generated(50).as_bytes());
     let head = format!(
-        "POST /api/v1/upload/csv HTTP/1.1\r\ntraceparent: {PARENT}\r\n\
+        "POST /api/v1/upload/csv?mode=job HTTP/1.1\r\ntraceparent: {PARENT}\r\n\
          Content-Type: multipart/form-data; boundary={BOUNDARY}"
     );
     let (_, answer) = traced.send(&head, &body);
@@ -272,9 +267,9 @@ fn a_failure_is_logged_with_its_trace() {
     let head = format!(
         "POST /api/v1/score HTTP/1.1\r\nContent-Type: application/json\r\ntraceparent: {PARENT}"
     );
-    let (head, _) = traced.send(&head, row().as_bytes());
+    let (head, _) = traced.send(&head, row(987_654_321).as_bytes());
     assert!(head.starts_with("HTTP/1.1 503"), "{head}");
-    let line = traced.line("locked");
+    let line = traced.line("\"trace_id\"");
     assert_eq!(line["level"], "ERROR");
     assert_eq!(line["trace_id"], PARENT[3..35]);
     assert_eq!(

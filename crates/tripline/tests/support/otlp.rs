@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    io::{Read, Write},
+    fmt::Write as _,
+    io::{Read, Write as _},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
@@ -96,7 +97,7 @@ impl Collector {
 
 fn converse(mut stream: TcpStream, manner: Manner, told: &Mutex<Taken>) {
     let mut bytes = Vec::new();
-    let mut piece = [0; 65536];
+    let mut piece = [0; 8192];
     loop {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
             match stream.read(&mut piece) {
@@ -168,7 +169,11 @@ pub(crate) fn attribute(span: &Span, key: &str) -> String {
 
 /// Digits as they stand in headers.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
 }
 
 /// The span that stands below another, by its name.
