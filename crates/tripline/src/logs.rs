@@ -37,6 +37,11 @@ static FILTER: OnceLock<Box<dyn Fn(EnvFilter) + Send + Sync>> = OnceLock::new();
 /// Whether programs read the log.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
+/// Whether errors are to be told to programs, also before the log begins.
+pub(crate) fn speak(json: bool) {
+    IS_JSON.store(json, Ordering::Relaxed);
+}
+
 /// Begins to log to standard error.
 pub(crate) fn start(filter: &str, json: bool) {
     fn keep<S: 'static>(handle: Handle<EnvFilter, S>) {
@@ -47,7 +52,7 @@ pub(crate) fn start(filter: &str, json: bool) {
             }
         }));
     }
-    IS_JSON.store(json, Ordering::Relaxed);
+    speak(json);
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr);

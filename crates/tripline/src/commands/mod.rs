@@ -49,6 +49,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(typed) => typed,
         Err(error) => error.exit(),
     };
+    logs::speak(typed.log_json);
     match (typed.command, loader) {
         // It tells what is wrong itself.
         (Command::Config(command), loader) => finish(config::run(&command, loader.as_ref())),
