@@ -56,7 +56,7 @@ pub struct Cli {
 fn log_filter(text: &str) -> Result<String, String> {
     match EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
+        Err(_) => Err("a level is one of off, error, warn, info, debug and trace".to_owned()),
     }
 }
 
@@ -153,7 +153,12 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct ModelsFolder {
     /// Folder of model bundles (`*.tripline`).
-    #[arg(long, env = "TRIPLINE_MODELS", default_value = "models")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "TRIPLINE_MODELS",
+        default_value = "models"
+    )]
     pub models_dir: PathBuf,
 }
 
@@ -167,10 +172,20 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", env = "TRIPLINE_CONFIG")]
     pub config: Option<PathBuf>,
     /// Address to listen on; port 0 takes a free one.
-    #[arg(long, env = "TRIPLINE_LISTEN", default_value = "127.0.0.1:8000")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "TRIPLINE_LISTEN",
+        default_value = "127.0.0.1:8000"
+    )]
     pub listen: SocketAddr,
     /// Folder of the database; made when it is not there.
-    #[arg(long, env = "TRIPLINE_DATA_DIR", default_value = "tripline-data")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "TRIPLINE_DATA_DIR",
+        default_value = "tripline-data"
+    )]
     pub data_dir: PathBuf,
     /// The database.
     #[command(flatten)]
@@ -183,19 +198,29 @@ pub struct ServeArgs {
     pub allow_remote: bool,
     /// A name under which browsers may reach this server, besides addresses and `localhost`; may
     /// be repeated.
-    #[arg(long, env = "TRIPLINE_ALLOW_HOST", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "TRIPLINE_ALLOW_HOST",
+        value_delimiter = ','
+    )]
     pub allow_host: Vec<String>,
     /// Rows of an upload up to which the answer holds every prediction; a larger one becomes a job.
-    #[arg(long, env = "TRIPLINE_FULL_LIST_ROWS", default_value_t = 10_000)]
+    #[arg(
+        long,
+        value_name = "ROWS",
+        env = "TRIPLINE_FULL_LIST_ROWS",
+        default_value_t = 10_000
+    )]
     pub full_list_rows: u64,
     /// Largest upload in bytes.
-    #[arg(long, env = "TRIPLINE_MAX_UPLOAD_BYTES", default_value_t = 16 << 30)]
+    #[arg(long, value_name = "BYTES", env = "TRIPLINE_MAX_UPLOAD_BYTES", default_value_t = 16 << 30)]
     pub max_upload_bytes: u64,
     /// Delete verdicts older than this many days.
-    #[arg(long, env = "TRIPLINE_RETAIN_DAYS")]
+    #[arg(long, value_name = "DAYS", env = "TRIPLINE_RETAIN_DAYS")]
     pub retain_days: Option<u32>,
     /// Delete the oldest verdicts when the database is larger than this many bytes.
-    #[arg(long, env = "TRIPLINE_RETAIN_BYTES")]
+    #[arg(long, value_name = "BYTES", env = "TRIPLINE_RETAIN_BYTES")]
     pub retain_bytes: Option<u64>,
     /// Capture packets on this interface, or on `any`; the same as switching the source
     /// `packet_capture` on, and as lasting.
@@ -205,13 +230,18 @@ pub struct ServeArgs {
     #[arg(long, env = "TRIPLINE_NO_TEST_TRAFFIC")]
     pub no_test_traffic: bool,
     /// Threads that judge uploads; by default one per processor.
-    #[arg(long, env = "TRIPLINE_WORKERS")]
+    #[arg(long, value_name = "THREADS", env = "TRIPLINE_WORKERS")]
     pub workers: Option<usize>,
     /// File with keys of minisign, one a line, whose signatures on models are trusted.
     #[arg(long, value_name = "FILE", env = "TRIPLINE_TRUSTED_KEYS")]
     pub trusted_keys: Option<PathBuf>,
     /// What becomes of uploaded models that nobody trusted has signed.
-    #[arg(long, env = "TRIPLINE_UNSIGNED_MODELS", default_value = "allowed")]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        env = "TRIPLINE_UNSIGNED_MODELS",
+        default_value = "allowed"
+    )]
     pub unsigned_models: crate::registry::Unsigned,
     /// Folder of the data that the shipped models were trained on (`nsl-kdd/`, `cicids2017/`); without
     /// it no model can be trained anew.
@@ -616,7 +646,12 @@ pub enum StoreCommand {
 #[derive(Debug, Args)]
 pub struct StoreCopyArgs {
     /// Folder of the database to be copied.
-    #[arg(long, env = "TRIPLINE_DATA_DIR", default_value = "tripline-data")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "TRIPLINE_DATA_DIR",
+        default_value = "tripline-data"
+    )]
     pub data_dir: PathBuf,
     /// Where to.
     #[command(flatten)]

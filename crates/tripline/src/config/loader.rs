@@ -12,7 +12,8 @@ use clap::{Arg, ArgMatches, Command, FromArgMatches, builder::Resettable, error:
 
 use super::{
     arguments::{
-        CONFIGURED, EXCLUSIVE, FILE_OPTION, at, command, expected, is_secret, name, options, typed,
+        CONFIGURED, EXCLUSIVE, FILE_OPTION, Kind, at, command, expected, is_secret, kind, name,
+        options, typed,
     },
     effective::{Configuration, Effective},
     file,
@@ -357,20 +358,23 @@ fn check(option: &Arg, values: &[OsString], comma_separates: bool) -> Result<(),
 }
 
 fn refusal(option: &Arg, value: &OsStr, error: &clap::Error) -> String {
-    let expected = expected(option);
+    let expected = format!(", expected {}", expected(option));
     if value.is_empty() {
-        return format!(" is empty, expected {expected}");
+        return format!(" is empty{expected}");
     }
     let reason = match (error.kind(), error.source()) {
         (ErrorKind::ValueValidation, Some(reason)) => format!(": {reason}"),
         (ErrorKind::InvalidUtf8, _) => ": it is not UTF-8".to_owned(),
         _ => String::new(),
     };
+    // That a text is one is known.
+    let is_said = kind(option) == Kind::Text && !reason.is_empty() && expected.contains(" a text");
+    let expected = if is_said { "" } else { expected.as_str() };
     if is_secret(option) {
-        return format!(" cannot be used{reason}, expected {expected}");
+        return format!(" cannot be used{reason}{expected}");
     }
     let shown: String = value.to_string_lossy().chars().take(SHOWN).collect();
-    format!(" is '{shown}'{reason}, expected {expected}")
+    format!(" is '{shown}'{reason}{expected}")
 }
 
 fn unknown_key(place: &Origin, entry: &file::Entry, options: &[Arg]) -> String {
