@@ -12,18 +12,24 @@ use crate::{FlowKey, Moments, Profile};
 /// Packets that make a transfer a bulk transfer.
 const BULK_PACKETS: u32 = 4;
 
-/// What a packet is to the counters.
+/// What a packet is to the counters. The first packet of a flow is kept as this, so that flows of
+/// one packet are small.
 #[derive(Debug, Clone, Copy)]
-struct Counted {
-    time: i64,
+pub(crate) struct Counted {
+    pub(crate) time: i64,
     payload: u32,
+    frame: u32,
+    window: u16,
     header: u8,
     flags: u8,
-    window: u16,
+    version: u8,
+    is_tcp: bool,
+    /// Type and code of an ICMP message.
+    pub(crate) icmp: Option<(u8, u8)>,
 }
 
 impl Counted {
-    fn of(packet: &Packet, profile: Profile) -> Self {
+    pub(crate) fn of(packet: &Packet, profile: Profile) -> Self {
         let (payload, header) = match packet.transport {
             // The build that made CICIDS2017 took the padding of short frames for payload.
             Transport::Tcp(_) if profile == Profile::Cicids2017 => {
@@ -44,15 +50,22 @@ impl Counted {
         Self {
             time: packet.time_micros,
             payload,
+            frame: packet.frame_bytes,
+            window,
             header,
             flags,
-            window,
+            version: packet.version,
+            is_tcp: matches!(packet.transport, Transport::Tcp(_)),
+            icmp: match packet.transport {
+                Transport::Icmp { kind, code } => Some((kind, code)),
+                _ => None,
+            },
         }
     }
 }
 
 /// How the first packet of a flow is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Opening {
     pub(crate) key: FlowKey,
     pub(crate) id: FlowId,
@@ -60,14 +73,14 @@ pub(crate) struct Opening {
     pub(crate) heading: Heading,
     /// Time of the connection before this flow.
     pub(crate) earlier_micros: i64,
-    /// Moments to keep.
-    pub(crate) timeline: usize,
+    /// The packet.
+    pub(crate) first: Counted,
 }
 
 impl Flow {
-    /// A flow of one packet.
-    pub(crate) fn open(profile: Profile, opening: &Opening, packet: &Packet) -> Self {
-        let counted = Counted::of(packet, profile);
+    /// A flow of one packet, of which so many first ones are noted.
+    pub(crate) fn open(profile: Profile, opening: &Opening, timeline: usize) -> Self {
+        let counted = opening.first;
         // The value that stands for "no TCP window" differs.
         let no_window = if profile == Profile::Cicids2017 {
             -1
@@ -83,7 +96,7 @@ impl Flow {
             key: opening.key,
             id: opening.id,
             end: None,
-            ip_version: packet.version,
+            ip_version: counted.version,
             start_micros: counted.time,
             last_micros: counted.time,
             forward: direction,
@@ -93,13 +106,9 @@ impl Flow {
             gaps: Moments::default(),
             flags: [0; 8],
             first_flags: counted.flags,
-            active: Moments::default(),
-            idle: Moments::default(),
+            pauses: None,
             subflow_gaps: 0,
-            icmp: match packet.transport {
-                Transport::Icmp { kind, code } => Some((kind, code)),
-                _ => None,
-            },
+            icmp: counted.icmp,
             connection_micros: opening.earlier_micros,
             connection: None,
             timeline: Vec::new(),
@@ -113,32 +122,29 @@ impl Flow {
             // The originals add the first payload to the list of lengths twice.
             flow.lengths.add(i64::from(counted.payload));
         }
-        let is_tcp = matches!(packet.transport, Transport::Tcp(_));
         let direction = flow.direction(opening.heading);
         direction.min_header_bytes = counted.header;
-        if is_tcp {
+        if counted.is_tcp {
             direction.window = i32::from(counted.window);
         }
         // The originals leave the first packet out of this one.
         let counts_data = profile.is_fixed();
-        direction.count(&counted, packet.frame_bytes, counts_data);
-        flow.note(&counted, opening.heading, opening.timeline);
+        direction.count(&counted, counts_data);
+        flow.note(&counted, opening.heading, timeline);
         flow
     }
 
     /// Takes another packet.
-    pub(crate) fn add(&mut self, packet: &Packet, heading: Heading, rule: AddRule) {
-        let counted = Counted::of(packet, self.profile);
+    pub(crate) fn add(&mut self, counted: &Counted, heading: Heading, rule: AddRule) {
         if rule.updates_activity {
             self.update_activity(counted.time);
         }
         if self.profile != Profile::Cicids2017 {
-            self.count_bulk(&counted, heading);
+            self.count_bulk(counted, heading);
             self.count_subflow(counted.time);
             self.count_flags(counted.flags);
         }
         self.lengths.add(i64::from(counted.payload));
-        let is_tcp = matches!(packet.transport, Transport::Tcp(_));
         let profile = self.profile;
         let direction = self.direction(heading);
         if direction.packets() > 0 {
@@ -146,17 +152,17 @@ impl Flow {
             direction.gaps.add(gap);
         }
         direction.min_header_bytes = direction.min_header_bytes.min(counted.header);
-        if heading == Heading::Backward && is_tcp {
+        if heading == Heading::Backward && counted.is_tcp {
             // The originals keep the last window, the corrected tool the first that is not zero.
             let keeps_first = profile.is_fixed() && direction.window != 0;
             if !keeps_first {
                 direction.window = i32::from(counted.window);
             }
         }
-        direction.count(&counted, packet.frame_bytes, true);
+        direction.count(counted, true);
         self.gaps.add(counted.time.saturating_sub(self.last_micros));
         self.last_micros = counted.time;
-        self.note(&counted, heading, rule.timeline);
+        self.note(counted, heading, rule.timeline);
     }
 
     pub(crate) fn direction(&mut self, heading: Heading) -> &mut Direction {
@@ -188,10 +194,11 @@ impl Flow {
         let gap = time.saturating_sub(self.activity_end);
         if gap > ACTIVITY_TIMEOUT_MICROS {
             let activity = self.activity_end.saturating_sub(self.activity_start);
+            let pauses = self.pauses.get_or_insert_default();
             if activity > 0 {
-                self.active.add(activity);
+                pauses.active.add(activity);
             }
-            self.idle.add(gap);
+            pauses.idle.add(gap);
             self.activity_start = time;
         }
         self.activity_end = time;
@@ -231,10 +238,10 @@ pub(crate) struct AddRule {
 }
 
 impl Direction {
-    fn count(&mut self, counted: &Counted, frame_bytes: u32, counts_data: bool) {
+    fn count(&mut self, counted: &Counted, counts_data: bool) {
         self.lengths.add(i64::from(counted.payload));
         self.header_bytes += u64::from(counted.header);
-        self.frame_bytes += u64::from(frame_bytes);
+        self.frame_bytes += u64::from(counted.frame);
         self.last_micros = counted.time;
         if counts_data && counted.payload > 0 {
             self.data_packets += 1;

@@ -122,9 +122,11 @@ struct End {
     state: EndState,
     /// It was closed before it was reset.
     was_closed: bool,
+    /// A segment was seen.
+    is_heard: bool,
+    /// The sequence number behind the last byte seen, once a segment was.
+    next_sequence: u32,
     bytes: u64,
-    /// The sequence number behind the last byte seen, once one was.
-    next_sequence: Option<u32>,
 }
 
 /// A connection, as far as it has been seen.
@@ -442,15 +444,16 @@ impl End {
         let fin = u32::from(tcp.flags & tcp_flags::FIN != 0);
         let begin = tcp.sequence.wrapping_add(syn);
         let end = begin.wrapping_add(payload);
-        let Some(next) = self.next_sequence else {
-            self.next_sequence = Some(end.wrapping_add(fin));
+        if !self.is_heard {
+            self.is_heard = true;
+            self.next_sequence = end.wrapping_add(fin);
             return u64::from(payload);
-        };
-        let advance = end.wrapping_sub(next) as i32;
+        }
+        let advance = end.wrapping_sub(self.next_sequence) as i32;
         if advance <= 0 {
             return 0;
         }
-        self.next_sequence = Some(end.wrapping_add(fin));
+        self.next_sequence = end.wrapping_add(fin);
         // Bytes come from sequence numbers, so that it does not matter in which order segments
         // are captured. A jump beyond any window is no transfer.
         let advance = advance as u32;

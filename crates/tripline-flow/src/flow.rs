@@ -33,10 +33,6 @@ pub struct Flow {
     pub flags: [u32; 8],
     /// TCP flags of the first packet.
     pub first_flags: u8,
-    /// Microseconds of activity between idle times.
-    pub active: Moments,
-    /// Microseconds of idle times.
-    pub idle: Moments,
     /// Gaps of more than a second.
     pub subflow_gaps: u32,
     /// Type and code of the first packet of an ICMP flow.
@@ -49,6 +45,15 @@ pub struct Flow {
     pub timeline: Vec<Moment>,
     pub(crate) activity_start: i64,
     pub(crate) activity_end: i64,
+    /// Most flows never pause.
+    pub(crate) pauses: Option<Box<Pauses>>,
+}
+
+/// Activity and idle times of a flow that paused.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Pauses {
+    pub(crate) active: Moments,
+    pub(crate) idle: Moments,
 }
 
 /// Which flow of a capture.
@@ -186,6 +191,18 @@ impl Flow {
     /// Packets of both directions.
     pub fn packets(&self) -> u64 {
         u64::from(self.forward.packets()) + u64::from(self.backward.packets())
+    }
+
+    /// Microseconds of activity between idle times.
+    pub fn active(&self) -> Moments {
+        let pauses = self.pauses.as_deref();
+        pauses.map(|pauses| pauses.active).unwrap_or_default()
+    }
+
+    /// Microseconds of idle times.
+    pub fn idle(&self) -> Moments {
+        let pauses = self.pauses.as_deref();
+        pauses.map(|pauses| pauses.idle).unwrap_or_default()
     }
 
     /// From the first to the last packet; negative where packets are out of order.

@@ -43,3 +43,4 @@ pub use key::FlowKey;
 pub use meter::{Early, Event, Meter, MeterConfig, MeterCounts, Record, What, Young};
 pub use moments::Moments;
 pub use profile::{ACTIVITY_TIMEOUT_MICROS, FLOW_TIMEOUT_MICROS, Profile, SUBFLOW_GAP_MICROS};
+pub use told::Events;

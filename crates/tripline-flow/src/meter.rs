@@ -1,11 +1,9 @@
-use std::collections::VecDeque;
-
 use rayon::prelude::*;
 use tripline_wire::Packet;
 
 use crate::flow::{EndReason, Flow, FlowId};
 use crate::table::{Batch, Routed, Table};
-use crate::told::{Queue, Told};
+use crate::told::Events;
 use crate::{Connection, FlowKey, Profile, siphash};
 
 /// Parts of the table. Their number never depends on the machine, so that what is evicted does
@@ -154,7 +152,7 @@ pub struct Meter {
     sequence: u64,
     routes: Vec<Vec<Routed>>,
     ticks: Vec<Tick>,
-    told: Queue,
+    told: Events,
     /// What is left to end; `None` while nothing ends.
     ending: Option<Ends>,
 }
@@ -190,7 +188,7 @@ impl Meter {
             sequence: 0,
             routes: vec![Vec::new(); PARTITIONS],
             ticks: Vec::new(),
-            told: Queue::new(PARTITIONS),
+            told: Events::new(&config, PARTITIONS),
             ending: None,
         }
     }
@@ -228,11 +226,11 @@ impl Meter {
     /// changes nothing.
     pub fn observe(&mut self, packets: &[Packet], events: &mut Vec<Event>) {
         self.take(packets);
-        events.extend(std::iter::from_fn(|| self.next_event()));
+        events.extend(&mut self.told);
     }
 
-    /// Takes packets; [`next_event`](Self::next_event) then says what happened, one event at a
-    /// time, so that many flows that end together need not stand in memory together.
+    /// Takes packets; [`events`](Self::events) then says what happened, one event at a time, so
+    /// that many flows that end together need not stand in memory together.
     pub fn take(&mut self, packets: &[Packet]) {
         // A batch is addressed with 32 bits.
         for packets in packets.chunks(1 << 30) {
@@ -240,9 +238,14 @@ impl Meter {
         }
     }
 
-    /// The next thing that happened at the packets taken; `None` when all is told.
-    pub fn next_event(&mut self) -> Option<Event> {
-        self.told.next(self.config.profile)
+    /// What happened and was not told yet.
+    pub fn events(&mut self) -> &mut Events {
+        &mut self.told
+    }
+
+    /// The same, to be told elsewhere while packets are taken here.
+    pub fn take_events(&mut self) -> Events {
+        self.told.take_all()
     }
 
     fn take_batch(&mut self, packets: &[Packet]) {
@@ -284,10 +287,10 @@ impl Meter {
     /// arrives.
     pub fn advance(&mut self, now_micros: i64, events: &mut Vec<Event>) {
         self.pass(now_micros);
-        events.extend(std::iter::from_fn(|| self.next_event()));
+        events.extend(&mut self.told);
     }
 
-    /// The same, told by [`next_event`](Self::next_event).
+    /// The same, told by [`events`](Self::events).
     pub fn pass(&mut self, now_micros: i64) {
         let Some(now) = self.clock.advance(now_micros) else {
             return;
@@ -303,37 +306,37 @@ impl Meter {
     /// Ends everything that goes on: first the connections, in the order in which they would have
     /// been given up, then the flows, in the order of their first packets.
     pub fn finish(&mut self, events: &mut Vec<Event>) {
-        while self.finish_part(usize::MAX, events) {}
+        let mut is_more = true;
+        while is_more {
+            is_more = self.finish_part(usize::MAX);
+            events.extend(&mut self.told);
+        }
     }
 
-    /// The same in parts of so many connections or flows, so that a full table need not stand in
-    /// memory a second time; true while there is more to end.
-    pub fn finish_part(&mut self, count: usize, events: &mut Vec<Event>) -> bool {
+    /// The same in parts of so many connections or flows, told by [`events`](Self::events), so
+    /// that a full table need not stand in memory a second time; true while there is more to end.
+    pub fn finish_part(&mut self, count: usize) -> bool {
         let mut left = match self.ending.take() {
             Some(left) => left,
             None => self.what_goes_on(),
         };
         let mut count = count.max(1);
-        let mut told = VecDeque::new();
-        let mut tell = |told: &mut VecDeque<Told>| {
-            let told = told.drain(..);
-            events.extend(told.map(|told| told.event(self.config.profile)));
-        };
         let start = left.connections.len().saturating_sub(count);
-        for (_, table, place) in left.connections.drain(start..).rev() {
+        for (_, number, place) in left.connections.drain(start..).rev() {
             count -= 1;
-            if let Some(table) = self.tables.get_mut(table as usize) {
-                table.end_connection_at(place, self.sequence, &mut told);
+            if let Some(table) = self.tables.get_mut(number as usize) {
+                self.told.tell(number, |told| {
+                    table.end_connection_at(place, self.sequence, told);
+                });
             }
         }
-        tell(&mut told);
         if left.connections.is_empty() {
             let start = left.flows.len().saturating_sub(count);
-            for (sequence, table, place) in left.flows.drain(start..).rev() {
-                if let Some(table) = self.tables.get_mut(table as usize) {
-                    table.end(place, sequence, &mut told);
+            for (sequence, number, place) in left.flows.drain(start..).rev() {
+                if let Some(table) = self.tables.get_mut(number as usize) {
+                    self.told
+                        .tell(number, |told| table.end(place, sequence, told));
                 }
-                tell(&mut told);
             }
         }
         let is_more = !left.connections.is_empty() || !left.flows.is_empty();

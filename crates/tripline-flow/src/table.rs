@@ -1,19 +1,24 @@
 //! One partition of the flow table.
 
+mod ahead;
+mod eviction;
 mod places;
 mod rules;
+mod young;
 
 use std::collections::VecDeque;
 
 use tripline_wire::{Packet, Transport};
 
-use crate::accumulate::Opening;
+use crate::accumulate::{Counted, Opening};
 use crate::flow::{EndReason, Flow, FlowId, Heading};
-use crate::meter::{MeterConfig, MeterCounts, Record, Tick, Young};
+use crate::meter::{MeterConfig, MeterCounts, Record, Tick};
 use crate::segments::{self, SegmentMemory};
-use crate::timers::{Recency, Wheel};
+use crate::timers::Wheel;
 use crate::told::{Lone, Told, ToldWhat};
 use crate::{Connection, FLOW_TIMEOUT_MICROS, FlowKey, Profile};
+use ahead::AHEAD;
+use eviction::Oldest;
 use places::{Entries, Places};
 
 /// Segments that a partition remembers.
@@ -28,14 +33,15 @@ pub(crate) struct Table {
     used: usize,
     index: Places,
     entries: Entries,
-    recency: Recency,
+    oldest: Oldest,
     wheel: Wheel,
     due: Vec<u32>,
     segments: Option<SegmentMemory>,
     pub(crate) counts: MeterCounts,
 }
 
-/// What is known about a pair of end points.
+/// What is known about a pair of end points. What every packet reads is here and nowhere else but
+/// in the flow: with many flows each further place in memory costs more than all that is done there.
 #[derive(Debug)]
 struct Entry {
     /// Seen from the source of the flow.
@@ -51,6 +57,10 @@ struct Entry {
     chain: u64,
     /// Time of the connection before the flow, and after it when that has ended.
     chain_micros: i64,
+    /// Position in the capture of the last packet of these end points.
+    touched: u64,
+    /// Second at which the wheel gives the place; `NOT_SCHEDULED` if it does not.
+    due: i64,
     /// Flows so far.
     flows: u32,
     /// Hash of the end points.
@@ -58,6 +68,8 @@ struct Entry {
     /// Whether the place is taken.
     is_live: bool,
 }
+
+const NOT_SCHEDULED: i64 = i64::MAX;
 
 /// The flow of an entry. Most flows of a scan or a flood have one packet: they are kept as that.
 #[derive(Debug)]
@@ -68,7 +80,7 @@ enum Body {
     Cut,
     /// One packet.
     First {
-        packet: Packet,
+        first: Counted,
         id: FlowId,
         heading: Heading,
     },
@@ -93,6 +105,26 @@ enum YoungState {
     Judged,
     /// The one for its end as well.
     Over,
+}
+
+impl Entry {
+    /// Time of the first packet of the flow, if there is one.
+    fn start_micros(&self) -> Option<i64> {
+        match &self.body {
+            Body::Vacant | Body::Cut => None,
+            Body::First { first, .. } => Some(first.time),
+            Body::Flow(flow) => Some(flow.start_micros),
+        }
+    }
+
+    /// The name of the flow, if there is one.
+    fn flow_id(&self) -> Option<FlowId> {
+        match &self.body {
+            Body::Vacant | Body::Cut => None,
+            Body::First { id, .. } => Some(*id),
+            Body::Flow(flow) => Some(flow.id),
+        }
+    }
 }
 
 /// A packet with its place in the capture.
@@ -126,10 +158,6 @@ pub(crate) struct Batch<'a> {
     pub(crate) ticks: &'a [Tick],
 }
 
-/// Packets whose entries are read ahead together: the reads do not wait for each other, as they
-/// would between all that is done with a packet.
-const AHEAD: usize = 16;
-
 impl Table {
     pub(crate) fn new(config: MeterConfig, budget: usize) -> Self {
         // Only the corrected tool counts retransmissions.
@@ -146,7 +174,7 @@ impl Table {
             used: 0,
             index: Places::new(),
             entries: Entries::default(),
-            recency: Recency::new(),
+            oldest: Oldest::default(),
             wheel: Wheel::new(),
             due: Vec::new(),
             segments,
@@ -154,8 +182,9 @@ impl Table {
         }
     }
 
-    /// An entry with its places in the index and in the two lists.
-    const ENTRY_BYTES: usize = size_of::<Entry>() + 16 + 12 + 20;
+    /// An entry with its place in the index, in the wheel, and where places wait to make room or to
+    /// be taken.
+    const ENTRY_BYTES: usize = size_of::<Entry>() + 16 + 12 + 8;
 
     fn flow_bytes(&self) -> usize {
         size_of::<Flow>() + self.config.timeline * size_of::<crate::Moment>()
@@ -170,10 +199,7 @@ impl Table {
     ) {
         let mut ticks = batch.ticks.iter().peekable();
         for route in route.chunks(AHEAD) {
-            let mut ahead = [(None, None); AHEAD];
-            for (ahead, routed) in ahead.iter_mut().zip(route) {
-                *ahead = self.fetch(batch, routed);
-            }
+            let ahead = self.fetch(batch, route);
             for ((place, segment), routed) in ahead.iter().zip(route) {
                 while let Some(tick) = ticks.next_if(|tick| tick.before <= routed.position) {
                     self.tick(tick.now, batch.first + u64::from(tick.before), out);
@@ -193,38 +219,6 @@ impl Table {
         }
     }
 
-    /// Where the entry of a packet is likely to be, and the likely name of its segment. It reads
-    /// what taking the packet will read.
-    fn fetch(&self, batch: &Batch<'_>, routed: &Routed) -> (Option<u32>, Option<(u64, u64)>) {
-        let packet = &batch.packets[routed.position as usize];
-        let place = self.find(&routed.key, routed.hash);
-        let mut read = 0;
-        let mut chain = batch.first + u64::from(routed.position);
-        if let Some(place) = place {
-            let entry = &self.entries[place as usize];
-            chain = entry.chain;
-            read ^= self.recency.fetch(place) ^ self.wheel.fetch(place);
-            read ^= entry
-                .connection
-                .map_or(0, |connection| connection.last_micros() as u64);
-            if let Body::Flow(flow) = &entry.body {
-                read ^= flow.last_micros as u64
-                    ^ flow.forward.last_micros as u64
-                    ^ flow.backward.last_micros as u64;
-            }
-        }
-        let segment = match (&self.segments, packet.transport) {
-            (Some(segments), Transport::Tcp(tcp)) => {
-                let name = segments::name(chain, packet, &tcp);
-                read ^= segments.fetch(name);
-                Some((chain, name))
-            }
-            _ => None,
-        };
-        std::hint::black_box(read);
-        (place, segment)
-    }
-
     /// Takes a packet, whose entry is likely to be at a place.
     fn observe(&mut self, placed: &Placed<'_>, likely: Option<u32>, out: &mut VecDeque<Told>) {
         self.counts.packets += 1;
@@ -235,8 +229,8 @@ impl Table {
             Some(place) => place,
             None => self.insert(placed),
         };
-        self.recency.touch(place);
         let at = place as usize;
+        self.entries[at].touched = placed.sequence;
         match self.entries[at].body {
             Body::Vacant => {
                 self.begin(at, placed);
@@ -275,6 +269,8 @@ impl Table {
             last_micros: placed.packet.time_micros,
             chain: placed.sequence,
             chain_micros: 0,
+            touched: placed.sequence,
+            due: NOT_SCHEDULED,
             flows: 0,
             hash: placed.hash,
             is_live: true,
@@ -290,7 +286,6 @@ impl Table {
         entry.connection = None;
         entry.is_live = false;
         self.index.remove(entry.hash, place);
-        self.recency.remove(place);
         self.wheel.cancel(place);
         self.entries.release(place);
         self.used -= Self::ENTRY_BYTES;
@@ -323,7 +318,7 @@ impl Table {
     fn open(&mut self, at: usize, placed: &Placed<'_>, heading: Heading) {
         let entry = &mut self.entries[at];
         entry.body = Body::First {
-            packet: *placed.packet,
+            first: Counted::of(placed.packet, self.config.profile),
             id: FlowId {
                 first_packet: placed.sequence,
                 earlier: entry.flows,
@@ -355,13 +350,10 @@ impl Table {
 
     /// The flow of an entry in its full size.
     fn grow(&mut self, at: usize) -> &mut Flow {
-        let size = self.flow_bytes();
-        if let (Some(opening), Body::First { packet, .. }) =
-            (self.opening(at), &self.entries[at].body)
-        {
-            let flow = Flow::open(self.config.profile, &opening, packet);
+        if let Some(opening) = self.opening(at) {
+            let flow = Flow::open(self.config.profile, &opening, self.config.timeline);
             self.entries[at].body = Body::Flow(Box::new(flow));
-            self.used += size;
+            self.used += self.flow_bytes();
         }
         match &mut self.entries[at].body {
             Body::Flow(flow) => flow,
@@ -435,9 +427,7 @@ impl Table {
             return;
         };
         let entry = &mut self.entries[at];
-        let Body::First { packet, .. } = std::mem::replace(&mut entry.body, leave) else {
-            return;
-        };
+        entry.body = leave;
         if !self.config.profile.is_fixed() {
             self.counts.lone_flows += 1;
             return;
@@ -448,7 +438,6 @@ impl Table {
             sequence,
             what: ToldWhat::Lone(Lone {
                 opening,
-                packet,
                 end: reason,
                 connection: entry.connection,
             }),
@@ -459,12 +448,12 @@ impl Table {
     fn opening(&self, at: usize) -> Option<Opening> {
         let entry = &self.entries[at];
         match entry.body {
-            Body::First { id, heading, .. } => Some(Opening {
+            Body::First { first, id, heading } => Some(Opening {
                 key: entry.key,
                 id,
                 heading,
                 earlier_micros: entry.chain_micros,
-                timeline: self.config.timeline,
+                first,
             }),
             Body::Vacant | Body::Cut | Body::Flow(_) => None,
         }
@@ -552,11 +541,7 @@ impl Table {
         out: &mut VecDeque<Told>,
     ) {
         let entry = &self.entries[at];
-        let flow = match &entry.body {
-            Body::First { id, .. } => Some(*id),
-            Body::Flow(flow) => Some(flow.id),
-            Body::Vacant | Body::Cut => None,
-        };
+        let flow = entry.flow_id();
         let key = match connection.originator() {
             Heading::Forward => entry.key,
             Heading::Backward => entry.key.reversed(),
@@ -573,65 +558,10 @@ impl Table {
         });
     }
 
-    /// Says how a young flow looks, when it is time to.
-    fn ask_young(&mut self, at: usize, sequence: u64, now: i64, out: &mut VecDeque<Told>) {
-        let Some(early) = self.config.early else {
-            return;
-        };
-        let entry = &self.entries[at];
-        let (packets, start) = match &entry.body {
-            Body::Vacant | Body::Cut => return,
-            Body::First { packet, .. } => (1, packet.time_micros),
-            Body::Flow(flow) => (flow.packets(), flow.start_micros),
-        };
-        let is_over = entry.closing == Closing::Ready
-            || entry
-                .connection
-                .is_some_and(|connection| connection.is_over());
-        let is_old = packets >= u64::from(early.after_packets)
-            || now.saturating_sub(start) >= early.after_micros;
-        let why = match entry.young {
-            YoungState::New | YoungState::Judged if is_over => Young::Over,
-            YoungState::New if is_old => Young::Seen,
-            _ => return,
-        };
-        self.entries[at].young = match why {
-            Young::Over => YoungState::Over,
-            Young::Seen => YoungState::Judged,
-        };
-        let connection = self.entries[at].connection;
-        let mut flow = self.snapshot(at);
-        flow.connection = connection;
-        flow.connection_micros = flow
-            .connection_micros
-            .saturating_add(flow.duration_micros());
-        self.counts.young += 1;
-        out.push_back(Told {
-            sequence,
-            what: ToldWhat::Young(flow, why),
-        });
-    }
-
-    /// A copy of a flow that goes on. One of a single packet is not made larger by being looked at.
-    fn snapshot(&self, at: usize) -> Box<Flow> {
-        match (self.opening(at), &self.entries[at].body) {
-            (Some(opening), Body::First { packet, .. }) => {
-                Box::new(Flow::open(self.config.profile, &opening, packet))
-            }
-            (_, Body::Flow(flow)) => flow.clone(),
-            _ => unreachable!("only entries with a flow are looked at"),
-        }
-    }
-
     /// When an entry has to be looked at again.
     fn deadline(&self, at: usize) -> Option<i64> {
         let entry = &self.entries[at];
-        let start = match &entry.body {
-            Body::Vacant | Body::Cut => None,
-            Body::First { packet, .. } => Some(packet.time_micros),
-            Body::Flow(flow) => Some(flow.start_micros),
-        };
-        let cut = start.map(|start| {
+        let cut = entry.start_micros().map(|start| {
             let is_new = entry.young == YoungState::New;
             match self.config.early {
                 Some(early) if is_new => start.saturating_add(early.after_micros),
@@ -654,7 +584,11 @@ impl Table {
     fn schedule(&mut self, place: u32) {
         if let Some(deadline) = self.deadline(place as usize) {
             let second = deadline.saturating_add(SECOND - 1).div_euclid(SECOND);
-            self.wheel.schedule(place, second);
+            let entry = &mut self.entries[place as usize];
+            if second < entry.due {
+                entry.due = second;
+                self.wheel.schedule(place, second);
+            }
         }
     }
 
@@ -664,6 +598,7 @@ impl Table {
         self.wheel.turn(now.div_euclid(SECOND), &mut due);
         for place in due.drain(..) {
             let at = place as usize;
+            self.entries[at].due = NOT_SCHEDULED;
             let tolerance = self.config.tolerance_micros;
             let is_silent = self.entries[at].connection.is_some_and(|connection| {
                 !connection.is_over() && connection.deadline().saturating_add(tolerance) <= now
@@ -672,11 +607,7 @@ impl Table {
                 self.end_connection(at, sequence, out);
             }
             self.ask_young(at, sequence, now, out);
-            let start = match &self.entries[at].body {
-                Body::Vacant | Body::Cut => None,
-                Body::First { packet, .. } => Some(packet.time_micros),
-                Body::Flow(flow) => Some(flow.start_micros),
-            };
+            let start = self.entries[at].start_micros();
             let age = start.map(|start| now.saturating_sub(start).saturating_sub(tolerance));
             if age.is_some_and(|age| age > FLOW_TIMEOUT_MICROS) {
                 self.close(at, EndReason::Timeout, Body::Cut, sequence, out);
@@ -686,35 +617,11 @@ impl Table {
         self.due = due;
     }
 
-    fn make_room(&mut self, sequence: u64, out: &mut VecDeque<Told>) {
-        while self.used > self.budget {
-            let Some(place) = self.recency.oldest() else {
-                return;
-            };
-            self.end_connection(place as usize, sequence, out);
-            if matches!(self.entries[place as usize].body, Body::Vacant | Body::Cut) {
-                self.counts.forgotten += 1;
-            }
-            self.close(
-                place as usize,
-                EndReason::Evicted,
-                Body::Vacant,
-                sequence,
-                out,
-            );
-            self.remove(place);
-        }
-    }
-
     /// Every entry by its place, with the first packet of its flow.
     pub(crate) fn places(&self) -> impl Iterator<Item = (u64, u32)> {
         self.index.iter().map(|place| {
-            let first = match &self.entries[place as usize].body {
-                Body::First { id, .. } => id.first_packet,
-                Body::Flow(flow) => flow.id.first_packet,
-                Body::Vacant | Body::Cut => u64::MAX,
-            };
-            (first, place)
+            let flow = self.entries[place as usize].flow_id();
+            (flow.map_or(u64::MAX, |id| id.first_packet), place)
         })
     }
 

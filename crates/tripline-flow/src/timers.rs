@@ -1,4 +1,4 @@
-//! Lists that run through the places of the table: by last use, and by what is due when.
+//! When which place of the table is to be looked at: lists that run through the places.
 
 /// No place.
 const NONE: u32 = u32::MAX;
@@ -97,44 +97,8 @@ impl Lists {
         self.set(place, |node| *node = LOOSE);
     }
 
-    fn fetch(&self, place: u32) -> u64 {
-        let node = self.node(place);
-        u64::from(self.node(node.before).list ^ self.node(node.after).list)
-    }
-
     fn first(&self, list: usize) -> Option<u32> {
         Some(self.ends[list].first).filter(|place| *place != NONE)
-    }
-}
-
-/// Places by last use.
-#[derive(Debug)]
-pub(crate) struct Recency(Lists);
-
-impl Recency {
-    pub(crate) fn new() -> Self {
-        Self(Lists::new(1))
-    }
-
-    pub(crate) fn touch(&mut self, place: u32) {
-        // Packets of one flow come in runs.
-        if self.0.ends[0].last != place {
-            self.0.remove(place);
-            self.0.append(0, place);
-        }
-    }
-
-    pub(crate) fn remove(&mut self, place: u32) {
-        self.0.remove(place);
-    }
-
-    /// Reads what [`Recency::touch`] will read, and nothing else.
-    pub(crate) fn fetch(&self, place: u32) -> u64 {
-        self.0.fetch(place)
-    }
-
-    pub(crate) fn oldest(&self) -> Option<u32> {
-        self.0.first(0)
     }
 }
 
@@ -144,7 +108,6 @@ pub(crate) struct Wheel {
     lists: Lists,
     /// The last second that was looked at; before the first turn any bucket may be due.
     now: Option<i64>,
-    due: Vec<i64>,
 }
 
 impl Wheel {
@@ -152,34 +115,18 @@ impl Wheel {
         Self {
             lists: Lists::new(BUCKETS),
             now: None,
-            due: Vec::new(),
         }
     }
 
-    /// Makes a place due at a second, unless it is due before.
+    /// Makes a place due at a second, and at none that it was due before.
     pub(crate) fn schedule(&mut self, place: u32, second: i64) {
-        let index = place as usize;
-        if index >= self.due.len() {
-            self.due.resize(index + 1, i64::MAX);
-        }
-        let scheduled = self.lists.node(place).list != NONE;
-        if scheduled && self.due[index] <= second {
-            return;
-        }
         self.lists.remove(place);
-        self.due[index] = second;
         let reachable = self.now.map_or(second, |now| {
             let ahead = second.saturating_sub(now).clamp(1, BUCKETS as i64 - 1);
             now.saturating_add(ahead)
         });
         let bucket = reachable.rem_euclid(BUCKETS as i64);
         self.lists.append(bucket as usize, place);
-    }
-
-    /// Reads what [`Wheel::schedule`] will read, and nothing else.
-    pub(crate) fn fetch(&self, place: u32) -> u64 {
-        let due = self.due.get(place as usize).copied().unwrap_or_default();
-        due as u64 ^ u64::from(self.lists.node(place).list)
     }
 
     pub(crate) fn cancel(&mut self, place: u32) {

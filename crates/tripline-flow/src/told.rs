@@ -2,11 +2,9 @@
 
 use std::collections::VecDeque;
 
-use tripline_wire::Packet;
-
 use crate::accumulate::Opening;
 use crate::flow::{EndReason, Flow};
-use crate::meter::{Event, Record, What, Young};
+use crate::meter::{Event, MeterConfig, Record, What, Young};
 use crate::{Connection, Profile};
 
 /// An event that waits to be told.
@@ -28,19 +26,18 @@ pub(crate) enum ToldWhat {
 #[derive(Debug)]
 pub(crate) struct Lone {
     pub(crate) opening: Opening,
-    pub(crate) packet: Packet,
     pub(crate) end: EndReason,
     pub(crate) connection: Option<Connection>,
 }
 
 impl Told {
-    pub(crate) fn event(self, profile: Profile) -> Event {
+    fn event(self, profile: Profile, timeline: usize) -> Event {
         let what = match self.what {
             ToldWhat::Record(record) => What::Record(record),
             ToldWhat::Young(flow, why) => What::Young(flow, why),
             ToldWhat::Ended(flow) => What::Ended(flow),
             ToldWhat::Lone(lone) => {
-                let mut flow = Box::new(Flow::open(profile, &lone.opening, &lone.packet));
+                let mut flow = Box::new(Flow::open(profile, &lone.opening, timeline));
                 flow.end = Some(lone.end);
                 flow.connection = lone.connection;
                 What::Ended(flow)
@@ -56,9 +53,13 @@ impl Told {
 /// Memory for so many events stays with a part that has told all.
 const KEPT: usize = 1024;
 
-/// What waits in every part, and in which order it is told.
+/// What happened, in the order of the capture: what waits in every part of the table, and in which
+/// order it is told.
 #[derive(Debug)]
-pub(crate) struct Queue {
+pub struct Events {
+    profile: Profile,
+    /// Moments to keep.
+    timeline: usize,
     parts: Vec<VecDeque<Told>>,
     /// Positions in the capture and parts.
     order: VecDeque<(u64, u32)>,
@@ -66,12 +67,26 @@ pub(crate) struct Queue {
     known: Vec<usize>,
 }
 
-impl Queue {
-    pub(crate) fn new(parts: usize) -> Self {
+impl Events {
+    pub(crate) fn new(config: &MeterConfig, parts: usize) -> Self {
         Self {
+            profile: config.profile,
+            timeline: config.timeline,
             parts: (0..parts).map(|_| VecDeque::new()).collect(),
             order: VecDeque::new(),
             known: vec![0; parts],
+        }
+    }
+
+    /// Takes what is told out of it.
+    pub(crate) fn take_all(&mut self) -> Self {
+        let count = self.parts.len();
+        Self {
+            profile: self.profile,
+            timeline: self.timeline,
+            parts: self.parts.iter_mut().map(std::mem::take).collect(),
+            order: std::mem::take(&mut self.order),
+            known: std::mem::replace(&mut self.known, vec![0; count]),
         }
     }
 
@@ -92,7 +107,22 @@ impl Queue {
         self.order.extend(new);
     }
 
-    pub(crate) fn next(&mut self, profile: Profile) -> Option<Event> {
+    /// Puts what one part tells by itself behind all that was told before.
+    pub(crate) fn tell(&mut self, number: u32, tell: impl FnOnce(&mut VecDeque<Told>)) {
+        let at = number as usize;
+        if let (Some(part), Some(known)) = (self.parts.get_mut(at), self.known.get_mut(at)) {
+            tell(part);
+            let new = part.range(*known..);
+            self.order.extend(new.map(|told| (told.sequence, number)));
+            *known = part.len();
+        }
+    }
+}
+
+impl Iterator for Events {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
         let (_, part) = self.order.pop_front()?;
         let part = part as usize;
         let told = self.parts[part].pop_front()?;
@@ -100,6 +130,6 @@ impl Queue {
         if self.known[part] == 0 && self.parts[part].capacity() > KEPT {
             self.parts[part] = VecDeque::new();
         }
-        Some(told.event(profile))
+        Some(told.event(self.profile, self.timeline))
     }
 }

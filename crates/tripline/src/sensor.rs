@@ -1,30 +1,32 @@
-//! From packets to judged flows: one thread reads and decodes, the processors meter and judge
-//! batch by batch, and the caller receives flows in an order that depends on the packets only.
+//! From packets to judged flows: one thread reads and decodes, one meters, and one judges and hands
+//! flows to the caller in an order that depends on the packets only. What of metering and judging can
+//! be done side by side, all processors do.
 
 mod decision;
 mod judges;
 mod reading;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use tripline_detect::DetectError;
 use tripline_features::FeatureSchema;
 use tripline_features::live::nsl_kdd::Connections;
-use tripline_flow::{Event, Flow, Meter, MeterConfig, MeterCounts, What, Young};
+use tripline_flow::{Event, Events, Flow, Meter, MeterConfig, MeterCounts, What, Young};
 use tripline_wire::{CaptureError, CaptureReader, Causes, DecodeOptions, FragmentCounts, Packet};
 
 pub(crate) use decision::Decision;
-pub(crate) use judges::{Judges, Opinion, Panel};
+pub(crate) use judges::{Explainer, Judges, Opinion, Panel};
 
 /// Packets that go through the stages together.
-const BATCH_PACKETS: usize = 16 * 1024;
+const BATCH_PACKETS: usize = 8 * 1024;
 /// Flows that are judged and told together: a batch of packets can end very many.
 const TOLD_FLOWS: usize = 2048;
 /// Batches that wait between reading and metering.
 const QUEUE: usize = 2;
+/// Batches whose events wait between metering and judging.
+const METERED: usize = 1;
 
 /// How packets become judged flows.
 #[derive(Debug, Clone, Copy)]
@@ -88,11 +90,14 @@ impl JudgedFlow {
 #[derive(Debug)]
 pub(crate) struct Sensor {
     meter: Meter,
+    teller: Teller,
+}
+
+/// Turns what happened to flows into judged flows.
+#[derive(Debug)]
+struct Teller {
     connections: Connections,
     judges: Judges,
-    /// What has ended at the end and is still to be told, behind what the meter has to tell.
-    ended: VecDeque<Event>,
-    events: Vec<Event>,
     /// Memory for vectors, of flows that were told.
     spare: Vec<Vec<f64>>,
 }
@@ -112,6 +117,9 @@ pub(crate) enum SensorError {
     /// A thread ended without a result.
     #[error("the thread that reads the capture stopped unexpectedly")]
     Reader,
+    /// The same of the other thread.
+    #[error("the thread that meters flows stopped unexpectedly")]
+    Meter,
 }
 
 impl Sensor {
@@ -119,11 +127,7 @@ impl Sensor {
     pub(crate) fn new(config: MeterConfig, judges: Judges) -> Self {
         Self {
             meter: Meter::new(config),
-            connections: Connections::new(),
-            judges,
-            ended: VecDeque::new(),
-            events: Vec::new(),
-            spare: Vec::new(),
+            teller: Teller::new(judges),
         }
     }
 
@@ -139,9 +143,7 @@ impl Sensor {
 
     /// Ends connections and flows, the oldest first and a part of them at a time; true while there are more.
     pub(crate) fn finish_part(&mut self) -> bool {
-        let is_more = self.meter.finish_part(TOLD_FLOWS, &mut self.events);
-        self.ended.extend(self.events.drain(..));
-        is_more
+        self.meter.finish_part(TOLD_FLOWS)
     }
 
     /// What became of packets and flows.
@@ -151,20 +153,39 @@ impl Sensor {
 
     /// The models that judged what was told last.
     pub(crate) fn panel(&self) -> &Arc<Panel> {
-        self.judges.panel()
+        self.teller.judges.panel()
     }
 
     /// Judges some of the flows that are to be told, in the place of those in `out`; true while
-    /// there are more. Windows are counted in the order of events, the rest is done side by side.
+    /// there are more.
     pub(crate) fn tell(&mut self, out: &mut Vec<JudgedFlow>) -> bool {
+        self.teller.tell(self.meter.events(), out)
+    }
+}
+
+impl Teller {
+    fn new(judges: Judges) -> Self {
+        Self {
+            connections: Connections::new(),
+            judges,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Judges some of the flows that events tell of, in the place of those in `out`; true while there
+    /// are more. Windows are counted in the order of events, the rest is done side by side.
+    fn tell(
+        &mut self,
+        events: &mut impl Iterator<Item = Event>,
+        out: &mut Vec<JudgedFlow>,
+    ) -> bool {
         for told in out.drain(..) {
             self.spare.push(told.cicflow);
             self.spare.extend(told.nsl_kdd);
         }
         let mut is_more = true;
         while out.len() < TOLD_FLOWS {
-            let event = self.meter.next_event().or_else(|| self.ended.pop_front());
-            let Some(event) = event else {
+            let Some(event) = events.next() else {
                 is_more = false;
                 break;
             };
@@ -212,6 +233,12 @@ fn spare(spare: &mut Vec<Vec<f64>>) -> Vec<f64> {
     values
 }
 
+/// What happened at a batch of packets, and what reading and metering had come to by then.
+struct Metered {
+    events: Events,
+    counts: SensorCounts,
+}
+
 /// Judges a whole capture and hands flows over batch by batch, those of a capture that cannot be
 /// read to its end too. An error of `receive` stops the reading.
 pub(crate) fn run(
@@ -220,49 +247,68 @@ pub(crate) fn run(
     judges: Judges,
     mut receive: impl FnMut(&mut Vec<JudgedFlow>, &SensorCounts) -> anyhow::Result<()>,
 ) -> Result<SensorCounts, SensorError> {
-    let mut sensor = Sensor::new(config.meter, judges);
+    let mut teller = Teller::new(judges);
     let mut counts = SensorCounts::default();
-    let mut flows = Vec::new();
-    let read = thread::scope(|scope| {
+    thread::scope(|scope| {
         let (to_meter, batches) = sync_channel(QUEUE);
         let (give_back, spare) = sync_channel(QUEUE + 2);
+        let (to_teller, metered) = sync_channel(METERED);
         let reader =
             scope.spawn(move || reading::read_all(&mut capture, config.decode, &to_meter, &spare));
+        let meter = scope.spawn(move || meter_all(config.meter, &batches, &give_back, &to_teller));
+        let mut flows = Vec::new();
         let mut outcome = Ok(());
-        for reading::Batch {
-            packets,
-            counts: read,
-        } in batches
-        {
-            counts = read;
-            sensor.observe(&packets);
-            counts.meter = sensor.counts();
-            // A full return path only means that the next batch is a new one.
-            let _ = give_back.try_send(packets);
-            outcome = tell_all(&mut sensor, &mut flows, |flows, _| receive(flows, &counts));
+        for mut batch in metered {
+            counts = batch.counts;
+            let mut is_more = true;
+            while is_more && outcome.is_ok() {
+                is_more = teller.tell(&mut batch.events, &mut flows);
+                outcome = receive(&mut flows, &counts);
+            }
             if outcome.is_err() {
-                // The end of the queue tells the reader.
+                // The ends of the queues tell the other threads.
                 break;
             }
         }
+        let read = reader.join().map_err(|_| SensorError::Reader);
+        meter.join().map_err(|_| SensorError::Meter)?;
         outcome.map_err(SensorError::Receiver)?;
-        drop(give_back);
-        let read = reader.join().map_err(|_| SensorError::Reader)?;
-        Ok::<_, SensorError>(read)
-    })?;
-    // What came before the reading failed is not lost by it.
-    if let Ok(read) = &read {
-        counts = read.clone();
+        read??;
+        Ok(counts)
+    })
+}
+
+/// Meters batches until there are no more, or until nobody wants to know; then ends what goes on.
+fn meter_all(
+    config: MeterConfig,
+    batches: &Receiver<reading::Batch>,
+    give_back: &SyncSender<Vec<Packet>>,
+    to_teller: &SyncSender<Metered>,
+) {
+    let mut meter = Meter::new(config);
+    let mut counts = SensorCounts::default();
+    let mut tell = |meter: &mut Meter, read: Option<SensorCounts>| {
+        counts = read.unwrap_or_else(|| counts.clone());
+        counts.meter = meter.counts();
+        let metered = Metered {
+            events: meter.take_events(),
+            counts: counts.clone(),
+        };
+        to_teller.send(metered).is_ok()
+    };
+    for reading::Batch { packets, counts } in batches {
+        meter.take(&packets);
+        // A full return path only means that the next batch is a new one.
+        let _ = give_back.try_send(packets);
+        if !tell(&mut meter, Some(counts)) {
+            return;
+        }
     }
     let mut is_more = true;
     while is_more {
-        is_more = sensor.finish_part();
-        counts.meter = sensor.counts();
-        tell_all(&mut sensor, &mut flows, |flows, _| receive(flows, &counts))
-            .map_err(SensorError::Receiver)?;
+        is_more = meter.finish_part(TOLD_FLOWS);
+        is_more &= tell(&mut meter, None);
     }
-    read?;
-    Ok(counts)
 }
 
 /// Hands everything over that is to be told with the models that judged it, and an empty part where

@@ -115,7 +115,7 @@ pub fn write(flow: &Flow, out: &mut Vec<f64>) {
     numbers.bulks(out);
     numbers.subflows(out);
     numbers.windows(out);
-    for times in [&flow.active, &flow.idle] {
+    for times in [flow.active(), flow.idle()] {
         out.extend([
             times.mean(),
             times.standard_deviation(),

@@ -6,6 +6,7 @@
 //! time, which the published records are not: both are estimates. What needs payload is missing.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
 use tripline_flow::{Connection, ConnectionFlag, ConnectionProtocol, FlowId, FlowKey, Record};
@@ -13,7 +14,7 @@ use tripline_wire::Address;
 
 use super::service_of;
 use crate::schema::nsl_kdd;
-use crate::windows::{Outcome, Seen, WindowCounts, Windows};
+use crate::windows::{Outcome, Seen, Spread, WindowCounts, Windows};
 
 /// Counts windows over connections as they complete.
 ///
@@ -22,7 +23,8 @@ use crate::windows::{Outcome, Seen, WindowCounts, Windows};
 #[derive(Debug, Default)]
 pub struct Connections {
     windows: Windows<Address>,
-    complete: HashMap<FlowId, WindowCounts>,
+    /// By flow, whose number is its place in the capture: nobody chooses it.
+    complete: HashMap<FlowId, WindowCounts, BuildHasherDefault<Spread>>,
 }
 
 impl Connections {

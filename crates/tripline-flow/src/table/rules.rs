@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use tripline_wire::{Transport, tcp_flags};
 
 use super::{Body, Closing, Placed, Table};
-use crate::accumulate::AddRule;
+use crate::accumulate::{AddRule, Counted};
 use crate::flow::{EndReason, Heading};
 use crate::told::Told;
 use crate::{FLOW_TIMEOUT_MICROS, Profile};
@@ -60,11 +60,10 @@ impl Table {
     fn effect(&self, at: usize, placed: &Placed<'_>, heading: Heading) -> Effect {
         let entry = &self.entries[at];
         let packet = placed.packet;
-        let (start, flags) = match &entry.body {
-            Body::First { packet: first, .. } => (first.time_micros, packet.tcp_flags()),
-            Body::Flow(flow) => (flow.start_micros, packet.tcp_flags()),
-            Body::Vacant | Body::Cut => return Effect::Replace,
+        let Some(start) = entry.start_micros() else {
+            return Effect::Replace;
         };
+        let flags = packet.tcp_flags();
         if packet.time_micros.saturating_sub(start) > FLOW_TIMEOUT_MICROS {
             return Effect::Cut;
         }
@@ -105,10 +104,7 @@ impl Table {
         }
         if let Transport::Icmp { kind, code } = placed.packet.transport {
             let known = match &entry.body {
-                Body::First { packet, .. } => match packet.transport {
-                    Transport::Icmp { kind, code } => Some((kind, code)),
-                    _ => None,
-                },
+                Body::First { first, .. } => first.icmp,
                 Body::Flow(flow) => flow.icmp,
                 Body::Vacant | Body::Cut => None,
             };
@@ -136,8 +132,9 @@ impl Table {
             timeline: self.config.timeline,
         };
         let is_again = self.was_seen(at, placed);
+        let counted = Counted::of(placed.packet, self.config.profile);
         let flow = self.grow(at);
-        flow.add(placed.packet, heading, rule);
+        flow.add(&counted, heading, rule);
         if is_again {
             flow.direction(heading).retransmissions += 1;
         }

@@ -20,7 +20,7 @@ use crate::model_files;
 use crate::output::{self, TableWriter, Target};
 use crate::records::{self, Input, RecordBooks, RecordJudges};
 use crate::registry::Serving;
-use crate::sensor::{self, Judges, SensorCounts};
+use crate::sensor::{self, Explainer, Judges, SensorCounts};
 
 /// Where judged flows go.
 enum Sink {
@@ -146,18 +146,23 @@ impl Receiver<'_> {
                     "neither a capture nor Zeek's conn.log, Suricata's EVE log, or messages of \
                      NetFlow or IPFIX",
                 )?;
+                // A summary tells the reasons of the strongest threats alone.
+                let is_summary = matches!(self.sink, Sink::None);
+                let reasons = if is_summary { 0 } else { args.reasons };
                 let judges = match models {
-                    Some(models) => Judges::new(&Serving::plain(models.clone()), args.reasons)?,
+                    Some(models) => Judges::new(&Serving::plain(models.clone()), reasons)?,
                     None => Judges::none(),
                 };
                 let panel = Arc::clone(judges.panel());
+                let explainer = is_summary.then(|| Explainer::new(&panel, args.reasons));
                 Counts::Packets(sensor::run(
                     capture,
                     capture::config(&args.meter),
                     judges,
                     |flows, _| {
                         flows.iter().try_for_each(|judged| {
-                            self.take(&FlowReport::new(judged, panel.pipelines()), &mut summary)
+                            let report = FlowReport::new(judged, panel.pipelines());
+                            self.take(&report.explained_by(explainer.as_ref()), &mut summary)
                         })
                     },
                 )?)

@@ -9,7 +9,7 @@ use super::subject::Subject;
 use crate::api::rfc3339;
 use crate::output::{Cell, Column, Kind, ReasonText};
 use crate::records::JudgedRecord;
-use crate::sensor::{Decision, JudgedFlow, Opinion};
+use crate::sensor::{Decision, Explainer, JudgedFlow, Opinion};
 
 /// A judged flow with names instead of positions.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(crate) struct FlowReport<'a> {
     subject: Subject<'a>,
     pipelines: &'a [Pipeline],
     decision: Decision,
+    /// Who knows the reasons, where the opinions do not have them.
+    explainer: Option<&'a Explainer>,
     /// Put into words when they are asked for.
     reasons: OnceCell<Vec<ReasonText>>,
 }
@@ -74,8 +76,14 @@ impl<'a> FlowReport<'a> {
             subject,
             pipelines,
             decision: subject.decision(),
+            explainer: None,
             reasons: OnceCell::new(),
         }
+    }
+
+    /// Asks for reasons when they are needed, instead of taking those of the opinions.
+    pub(crate) fn explained_by(self, explainer: Option<&'a Explainer>) -> Self {
+        Self { explainer, ..self }
     }
 
     /// Why, in words.
@@ -85,7 +93,13 @@ impl<'a> FlowReport<'a> {
                 return Vec::new();
             };
             let values = self.subject.values(pipeline.schema()).unwrap_or_default();
-            ReasonText::of(pipeline, &opinion.verdict, values)
+            match self.explainer {
+                Some(explainer) => {
+                    let verdict = explainer.judge(opinion.pipeline, values);
+                    ReasonText::of(pipeline, &verdict, values)
+                }
+                None => ReasonText::of(pipeline, &opinion.verdict, values),
+            }
         })
     }
 

@@ -1,3 +1,4 @@
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -55,6 +56,35 @@ impl Panel {
     /// The pipelines, in the order in which opinions count them.
     pub(crate) fn pipelines(&self) -> &[Pipeline] {
         &self.pipelines
+    }
+}
+
+/// Finds the reasons of verdicts that were judged without, one at a time: for those who show few of
+/// very many.
+#[derive(Debug)]
+pub(crate) struct Explainer {
+    panel: Arc<Panel>,
+    reasons: usize,
+    scorers: Vec<OnceCell<RefCell<Scorer>>>,
+}
+
+impl Explainer {
+    /// Prepares to give up to so many reasons for what the pipelines of a panel say.
+    pub(crate) fn new(panel: &Arc<Panel>, reasons: usize) -> Self {
+        Self {
+            reasons,
+            scorers: panel.pipelines.iter().map(|_| OnceCell::new()).collect(),
+            panel: Arc::clone(panel),
+        }
+    }
+
+    /// What a pipeline thinks of values in the order of its schema, with reasons.
+    pub(crate) fn judge(&self, pipeline: usize, values: &[f64]) -> Verdict {
+        let scorer = self.scorers[pipeline].get_or_init(|| {
+            let scorer = Scorer::new(self.panel.pipelines[pipeline].clone(), self.reasons);
+            RefCell::new(scorer.explaining(Explained::Threats).remembering())
+        });
+        scorer.borrow_mut().judge(values)
     }
 }
 

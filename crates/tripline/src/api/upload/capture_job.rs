@@ -133,7 +133,7 @@ fn failure(error: SensorError) -> ApiError {
             Ok(error) => error.into(),
             Err(error) => ApiError::internal(format!("{error:#}")),
         },
-        SensorError::Reader => ApiError::internal(error),
+        SensorError::Reader | SensorError::Meter => ApiError::internal(error),
     }
 }
 
