@@ -6,6 +6,7 @@ largest resident set of one process. A peer that is not installed is named and l
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -25,9 +26,13 @@ for flow in NFStreamer(source=sys.argv[1], statistical_analysis=True, n_dissecti
 
 def measure(command):
     """CPU seconds, wall seconds and peak KiB of a command; its output is dropped."""
+    return measure_with(command, subprocess.DEVNULL)
+
+
+def measure_with(command, output):
     started = time.monotonic()
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE
     )
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -73,28 +78,73 @@ def packets_of(args):
     return int(re.search(r'"packets":(\d+)', text).group(1)), int(re.search(r'"flows":(\d+)', text).group(1))
 
 
-SHAPES = ["one-flow", "concurrent=10000", "concurrent=100000", "concurrent=1000000", "syns"]
+# Shape, packets, and options of the scan.
+SHAPES = [
+    ("one-flow", 1_000_000, []),
+    ("concurrent=10000", 1_000_000, []),
+    ("concurrent=100000", 1_000_000, []),
+    ("concurrent=100000", 10_000_000, []),
+    ("syns", 1_000_000, []),
+    ("concurrent=1000000", 10_000_000, []),
+    ("concurrent=1000000", 10_000_000, ["--max-memory", "2048"]),
+    ("concurrent=10000000", 10_000_000, []),
+]
 
 
 def shapes(args):
     """What a packet costs in traffic that is hard on the table of flows."""
-    packets = 1_000_000
-    print(f"\n{packets:,} packets of each shape (`tripline generate --hostile SHAPE`), flows and both vectors;")
-    print("`syns` and a million concurrent flows do not fit the table of 128 MiB, which then makes room.\n")
-    print("| shape | CPU seconds per million packets | peak memory |")
-    print("| --- | ---: | ---: |")
+    print("\n## Hostile shapes\n")
+    print("`tripline generate --hostile SHAPE --packets PACKETS`, flows and both vectors; medians, of ten")
+    print("million packets one round. Where flows do not fit the table (128 MiB, `--max-memory`), those that")
+    print("were silent for longest make room: packets that come in turn then find no flow of theirs, and each")
+    print("is a flow with its two vectors.\n")
+    print("| shape | packets | flows | of them evicted | CPU seconds per million packets | CPU microseconds per flow | peak memory |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
-        for shape in SHAPES:
-            capture = os.path.join(folder, "hostile.pcap")
-            subprocess.run(
-                [args.tripline, "generate", "--hostile", shape, "--packets", str(packets), "-o", capture],
-                check=True, stderr=subprocess.DEVNULL,
-            )
-            command = [args.tripline, "scan", "--top", "0", "--measure-only", capture]
-            runs = [measure(command) for _ in range(args.rounds)]
+        capture, report = os.path.join(folder, "hostile.pcap"), os.path.join(folder, "report.json")
+        written = None
+        for shape, packets, options in SHAPES:
+            if written != (shape, packets):
+                subprocess.run(
+                    [args.tripline, "generate", "--hostile", shape, "--packets", str(packets), "-o", capture],
+                    check=True, stderr=subprocess.DEVNULL,
+                )
+                written = (shape, packets)
+            command = [args.tripline, "scan", "--top", "0", "--json", "--measure-only", *options, capture]
+            runs = []
+            for _ in range(args.rounds if packets <= 1_000_000 else 1):
+                with open(report, "w") as output:
+                    runs.append(measure_with(command, output))
+            with open(report) as found:
+                counts = json.load(found)
             cpu = statistics.median(run[0] for run in runs)
             memory = statistics.median(run[2] for run in runs)
-            print(f"| {shape} | {cpu / packets * 1e6:.2f} | {memory / 1024:.0f} MiB |")
+            print(
+                f"| {' '.join([shape, *options])} | {packets:,} | {counts['flows']:,} | "
+                f"{counts['evicted_flows']:,} | {cpu / packets * 1e6:.2f} | "
+                f"{cpu / counts['flows'] * 1e6:,.2f} | {memory / 1024:.0f} MiB |"
+            )
+
+
+def scaling(args, packets):
+    """One processor against all of them."""
+    results = {}
+    for _ in range(args.rounds):
+        for name, command in ours(args).items():
+            pair = results.setdefault(name, ([], []))
+            pair[0].append(measure(["taskset", "-c", "0", *command]))
+            pair[1].append(measure(command))
+    print(f"\n## One processor and {os.cpu_count()}\n")
+    print("The same capture with `taskset -c 0` and without, in turn; medians.\n")
+    print("| | wall seconds, one | wall seconds, all | faster by | CPU seconds per million packets, one | all |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, (one, many) in results.items():
+        median = lambda runs, part: statistics.median(run[part] for run in runs)
+        print(
+            f"| {name} | {median(one, 1):.2f} | {median(many, 1):.2f} | "
+            f"{median(one, 1) / median(many, 1):.2f} × | "
+            f"{median(one, 0) / packets * 1e6:.2f} | {median(many, 0) / packets * 1e6:.2f} |"
+        )
 
 
 def main():
@@ -130,6 +180,7 @@ def main():
             f"| {name} | {cpu / packets * 1e6:.2f} | {median(name, 1):.2f} | "
             f"{median(name, 2) / 1024:.0f} MiB | {cpu / base:.1f} × |"
         )
+    scaling(args, packets)
     shapes(args)
 
 

@@ -58,9 +58,51 @@ impl Memory {
     }
 }
 
+/// Rows of the schema that lie one after the other.
+#[derive(Debug, Clone, Copy)]
+struct Rows<'a> {
+    width: usize,
+    values: &'a [f64],
+    /// What the trees of all models see of each row, this many; none where nobody has looked yet.
+    code_width: usize,
+    codes: &'a [u32],
+}
+
+impl<'a> Rows<'a> {
+    fn len(&self) -> usize {
+        self.values.len() / self.width
+    }
+
+    fn values(&self, row: usize) -> &'a [f64] {
+        &self.values[row * self.width..][..self.width]
+    }
+
+    fn codes(&self, row: usize) -> Option<&'a [u32]> {
+        let codes = self.codes.get(row * self.code_width..)?;
+        (self.code_width > 0).then(|| &codes[..self.code_width])
+    }
+
+    /// Parts of so many rows.
+    fn chunks(self, rows: usize) -> impl Iterator<Item = Self> {
+        (0..self.len()).step_by(rows).map(move |first| {
+            let part = first..(first + rows).min(self.len());
+            Self {
+                values: &self.values[part.start * self.width..part.end * self.width],
+                codes: self
+                    .codes
+                    .get(part.start * self.code_width..part.end * self.code_width)
+                    .unwrap_or_default(),
+                ..self
+            }
+        })
+    }
+}
+
 #[derive(Debug)]
 struct Workspace {
     model: Arc<Model>,
+    /// Where the codes of this model begin among those of all.
+    first_code: usize,
     scratch: Scratch,
     row: Vec<f64>,
     margins: Vec<f64>,
@@ -74,16 +116,24 @@ impl Workspace {
             row: Vec::new(),
             margins: Vec::new(),
             contributions: Vec::new(),
+            first_code: 0,
             model: Arc::clone(model),
         }
     }
 
-    /// Takes rows of the schema, instead of those it had.
-    fn load<'a>(&mut self, rows: impl Iterator<Item = &'a [f64]>) {
+    /// Takes rows, instead of those it had.
+    fn load(&mut self, rows: &Rows<'_>, chosen: impl Iterator<Item = usize>) {
         self.scratch.clear();
-        for values in rows {
-            self.model.project(values, &mut self.row);
-            self.model.compiled().push(&self.row, &mut self.scratch);
+        let compiled = self.model.compiled();
+        for row in chosen {
+            self.model.project(rows.values(row), &mut self.row);
+            match rows.codes(row) {
+                Some(codes) => {
+                    let codes = &codes[self.first_code..][..self.row.len()];
+                    compiled.push_encoded(&self.row, codes, &mut self.scratch);
+                }
+                None => compiled.push(&self.row, &mut self.scratch),
+            }
         }
     }
 
@@ -165,11 +215,12 @@ impl Scorer {
         self.memory = Some(Memory::default());
         // What the trees would remember of alike rows is remembered here as a whole.
         let models = [&mut self.detector, &mut self.classifier, &mut self.namer];
+        let mut codes = 0;
         for workspace in models.into_iter().flatten() {
-            workspace.scratch = workspace
-                .model
-                .compiled()
-                .scratch_within(MEMO_BYTES_BESIDE_MEMORY);
+            let model = &workspace.model;
+            workspace.scratch = model.compiled().scratch_within(MEMO_BYTES_BESIDE_MEMORY);
+            workspace.first_code = codes;
+            codes += model.columns().len();
         }
         self
     }
@@ -201,14 +252,19 @@ impl Scorer {
             self.memory = Some(memory);
             return verdicts;
         }
-        self.judge_all(width, values)
+        self.judge_all(Rows {
+            width,
+            values,
+            code_width: 0,
+            codes: &[],
+        })
     }
 
-    fn judge_all(&mut self, width: usize, values: &[f64]) -> Vec<Verdict> {
-        let mut verdicts = vec![Verdict::default(); values.len() / width];
-        let chunks = values.chunks(CHUNK_ROWS * width);
-        for (values, verdicts) in chunks.zip(verdicts.chunks_mut(CHUNK_ROWS)) {
-            self.judge_chunk(width, values, verdicts);
+    fn judge_all(&mut self, rows: Rows<'_>) -> Vec<Verdict> {
+        let mut verdicts = vec![Verdict::default(); rows.len()];
+        let chunks = rows.chunks(CHUNK_ROWS);
+        for (rows, verdicts) in chunks.zip(verdicts.chunks_mut(CHUNK_ROWS)) {
+            self.judge_chunk(&rows, verdicts);
         }
         verdicts
     }
@@ -222,7 +278,7 @@ impl Scorer {
         let mut verdicts = Vec::with_capacity(values.len() / width);
         for values in values.chunks(REMEMBERED_ROWS * width) {
             memory.make_room();
-            let mut fresh = Vec::new();
+            let (mut fresh, mut codes) = (Vec::new(), Vec::new());
             let mut next = memory.verdicts.len();
             let mut places = Vec::with_capacity(values.len() / width);
             for row in values.chunks(width) {
@@ -233,10 +289,16 @@ impl Scorer {
                 }
                 memory.places.insert(memory.codes.as_slice().into(), next);
                 fresh.extend_from_slice(row);
+                codes.extend_from_slice(&memory.codes);
                 places.push(next);
                 next += 1;
             }
-            memory.verdicts.extend(self.judge_all(width, &fresh));
+            memory.verdicts.extend(self.judge_all(Rows {
+                width,
+                values: &fresh,
+                code_width: memory.codes.len(),
+                codes: &codes,
+            }));
             let known = &memory.verdicts;
             verdicts.extend(places.into_iter().map(|place| known[place].clone()));
         }
@@ -254,10 +316,10 @@ impl Scorer {
         }
     }
 
-    fn judge_chunk(&mut self, width: usize, values: &[f64], verdicts: &mut [Verdict]) {
+    fn judge_chunk(&mut self, rows: &Rows<'_>, verdicts: &mut [Verdict]) {
         let mut suspects: Vec<usize> = (0..verdicts.len()).collect();
         if let Some(detector) = &mut self.detector {
-            detector.load(values.chunks(width));
+            detector.load(rows, 0..rows.len());
             let explains =
                 self.reasons > 0 && (self.explained == Explained::All || self.expects_threats);
             if explains {
@@ -291,12 +353,11 @@ impl Scorer {
             return;
         };
         let given_threat = self.detector.is_some();
-        let rows = || suspects.iter().map(|row| &values[row * width..][..width]);
-        classifier.load(rows());
+        classifier.load(rows, suspects.iter().copied());
         let chosen = choose_classes(classifier, given_threat);
         let mut names = Vec::new();
         if let Some(namer) = &mut self.namer {
-            namer.load(rows());
+            namer.load(rows, suspects.iter().copied());
             let classes = &classifier.model.manifest().classes;
             names = name_attacks(
                 namer,

@@ -255,7 +255,7 @@ type Counts = HashMap<u32, u32, BuildHasherDefault<Spread>>;
 
 /// Spreads small numbers over 64 bits.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Spread(u64);
+struct Spread(u64);
 
 impl Hasher for Spread {
     fn write(&mut self, bytes: &[u8]) {
@@ -265,11 +265,7 @@ impl Hasher for Spread {
     }
 
     fn write_u32(&mut self, number: u32) {
-        self.write_u64(u64::from(number));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        let product = u128::from(self.0 ^ number) * 0x9E37_79B9_7F4A_7C15;
+        let product = u128::from(self.0 ^ u64::from(number)) * 0x9E37_79B9_7F4A_7C15;
         self.0 = (product >> 64) as u64 ^ product as u64;
     }
 

@@ -157,12 +157,12 @@ pub struct Meter {
     ending: Option<Ends>,
 }
 
-/// What is left to end, the first to end last.
-#[derive(Debug, Default)]
-struct Ends {
-    /// Connections that go on: when they would be given up, table and place.
-    connections: Vec<(i64, u32, u32)>,
-    flows: Vec<Ending>,
+/// What is left to end, the first to end last: first the connections, then the flows.
+#[derive(Debug)]
+enum Ends {
+    /// When they would be given up, table and place.
+    Connections(Vec<(i64, u32, u32)>),
+    Flows(Vec<Ending>),
 }
 
 /// An entry of a table that is to end: first packet of its flow, table and place.
@@ -243,9 +243,12 @@ impl Meter {
         &mut self.told
     }
 
-    /// The same, to be told elsewhere while packets are taken here.
-    pub fn take_events(&mut self) -> Events {
-        self.told.take_all()
+    /// The same, to be told elsewhere while packets are taken here. The memory of events that were
+    /// told is used again.
+    pub fn take_events(&mut self, told: Option<Events>) -> Events {
+        let told = told.filter(Events::is_empty);
+        let empty = told.unwrap_or_else(|| Events::new(&self.config, PARTITIONS));
+        std::mem::replace(&mut self.told, empty)
     }
 
     fn take_batch(&mut self, packets: &[Packet]) {
@@ -316,49 +319,60 @@ impl Meter {
     /// The same in parts of so many connections or flows, told by [`events`](Self::events), so
     /// that a full table need not stand in memory a second time; true while there is more to end.
     pub fn finish_part(&mut self, count: usize) -> bool {
+        let count = count.max(1);
         let mut left = match self.ending.take() {
             Some(left) => left,
-            None => self.what_goes_on(),
+            None => Ends::Connections(self.connections_that_go_on()),
         };
-        let mut count = count.max(1);
-        let start = left.connections.len().saturating_sub(count);
-        for (_, number, place) in left.connections.drain(start..).rev() {
-            count -= 1;
-            if let Some(table) = self.tables.get_mut(number as usize) {
-                self.told.tell(number, |told| {
-                    table.end_connection_at(place, self.sequence, told);
-                });
-            }
-        }
-        if left.connections.is_empty() {
-            let start = left.flows.len().saturating_sub(count);
-            for (sequence, number, place) in left.flows.drain(start..).rev() {
-                if let Some(table) = self.tables.get_mut(number as usize) {
-                    self.told
-                        .tell(number, |told| table.end(place, sequence, told));
+        let is_more = match &mut left {
+            Ends::Connections(connections) => {
+                let start = connections.len().saturating_sub(count);
+                for (_, number, place) in connections.drain(start..).rev() {
+                    if let Some(table) = self.tables.get_mut(number as usize) {
+                        self.told.tell(number, |told| {
+                            table.end_connection_at(place, self.sequence, told);
+                        });
+                    }
                 }
+                if connections.is_empty() {
+                    left = Ends::Flows(self.flows_that_go_on());
+                }
+                true
             }
-        }
-        let is_more = !left.connections.is_empty() || !left.flows.is_empty();
+            Ends::Flows(flows) => {
+                let start = flows.len().saturating_sub(count);
+                for (sequence, number, place) in flows.drain(start..).rev() {
+                    if let Some(table) = self.tables.get_mut(number as usize) {
+                        self.told
+                            .tell(number, |told| table.end(place, sequence, told));
+                    }
+                }
+                !flows.is_empty()
+            }
+        };
         self.ending = is_more.then_some(left);
         is_more
     }
 
-    /// Lists what is to end, the last one first.
-    fn what_goes_on(&self) -> Ends {
-        let mut ends = Ends::default();
+    /// The last to end first.
+    fn connections_that_go_on(&self) -> Vec<(i64, u32, u32)> {
+        let mut ends = Vec::new();
         for (table, number) in self.tables.iter().zip(0..) {
             let connections = table.open_connections();
-            ends.connections
-                .extend(connections.map(|(at, place)| (at, number, place)));
-            let flows = table.places();
-            ends.flows
-                .extend(flows.map(|(first, place)| (first, number, place)));
+            ends.extend(connections.map(|(at, place)| (at, number, place)));
         }
-        ends.connections
-            .sort_unstable_by_key(|ending| std::cmp::Reverse(*ending));
-        ends.flows
-            .sort_unstable_by_key(|ending| std::cmp::Reverse(*ending));
+        ends.sort_unstable_by_key(|ending| std::cmp::Reverse(*ending));
+        ends
+    }
+
+    /// The last to end first.
+    fn flows_that_go_on(&self) -> Vec<Ending> {
+        let mut ends = Vec::with_capacity(self.entries());
+        for (table, number) in self.tables.iter().zip(0..) {
+            let flows = table.places();
+            ends.extend(flows.map(|(first, place)| (first, number, place)));
+        }
+        ends.sort_unstable_by_key(|ending| std::cmp::Reverse(*ending));
         ends
     }
 }

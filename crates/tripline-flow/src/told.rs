@@ -65,6 +65,8 @@ pub struct Events {
     order: VecDeque<(u64, u32)>,
     /// How many events of each part are in `order`.
     known: Vec<usize>,
+    /// Memory to sort in.
+    new: Vec<(u64, u32)>,
 }
 
 impl Events {
@@ -75,19 +77,13 @@ impl Events {
             parts: (0..parts).map(|_| VecDeque::new()).collect(),
             order: VecDeque::new(),
             known: vec![0; parts],
+            new: Vec::new(),
         }
     }
 
-    /// Takes what is told out of it.
-    pub(crate) fn take_all(&mut self) -> Self {
-        let count = self.parts.len();
-        Self {
-            profile: self.profile,
-            timeline: self.timeline,
-            parts: self.parts.iter_mut().map(std::mem::take).collect(),
-            order: std::mem::take(&mut self.order),
-            known: std::mem::replace(&mut self.known, vec![0; count]),
-        }
+    /// Whether all was told.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
     }
 
     /// Where the parts put what they tell, in the order of the capture.
@@ -98,13 +94,13 @@ impl Events {
     /// Puts what the parts have told since the last call in the order of the capture, behind what
     /// was told before. What happened at one packet is told part by part.
     pub(crate) fn sort(&mut self) {
-        let mut new = Vec::new();
         for ((part, known), number) in self.parts.iter().zip(&mut self.known).zip(0..) {
-            new.extend(part.range(*known..).map(|told| (told.sequence, number)));
+            self.new
+                .extend(part.range(*known..).map(|told| (told.sequence, number)));
             *known = part.len();
         }
-        new.sort_unstable();
-        self.order.extend(new);
+        self.new.sort_unstable();
+        self.order.extend(self.new.drain(..));
     }
 
     /// Puts what one part tells by itself behind all that was told before.

@@ -153,6 +153,13 @@ impl Compiled {
         scratch.codes = codes;
     }
 
+    /// The same with the codes that [`encode`](Self::encode) gave for the row.
+    pub fn push_encoded(&self, row: &[f64], codes: &[u32], scratch: &mut Scratch) {
+        debug_assert_eq!((row.len(), codes.len()), (self.ensemble.width(), row.len()));
+        scratch.rows.extend_from_slice(row);
+        scratch.codes.extend_from_slice(codes);
+    }
+
     /// Appends a code for each value: rows of equal codes take the same way through every tree,
     /// and so have equal margins and contributions.
     pub fn encode(&self, row: &[f64], scratch: &mut Scratch, codes: &mut Vec<u32>) {

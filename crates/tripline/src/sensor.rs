@@ -253,9 +253,11 @@ pub(crate) fn run(
         let (to_meter, batches) = sync_channel(QUEUE);
         let (give_back, spare) = sync_channel(QUEUE + 2);
         let (to_teller, metered) = sync_channel(METERED);
+        let (give_events_back, told) = sync_channel(METERED + 2);
         let reader =
             scope.spawn(move || reading::read_all(&mut capture, config.decode, &to_meter, &spare));
-        let meter = scope.spawn(move || meter_all(config.meter, &batches, &give_back, &to_teller));
+        let meter =
+            scope.spawn(move || meter_all(config.meter, &batches, &give_back, &to_teller, &told));
         let mut flows = Vec::new();
         let mut outcome = Ok(());
         for mut batch in metered {
@@ -269,6 +271,8 @@ pub(crate) fn run(
                 // The ends of the queues tell the other threads.
                 break;
             }
+            // A full return path only means that the next one is new.
+            let _ = give_events_back.try_send(batch.events);
         }
         let read = reader.join().map_err(|_| SensorError::Reader);
         meter.join().map_err(|_| SensorError::Meter)?;
@@ -284,6 +288,7 @@ fn meter_all(
     batches: &Receiver<reading::Batch>,
     give_back: &SyncSender<Vec<Packet>>,
     to_teller: &SyncSender<Metered>,
+    told: &Receiver<Events>,
 ) {
     let mut meter = Meter::new(config);
     let mut counts = SensorCounts::default();
@@ -291,7 +296,7 @@ fn meter_all(
         counts = read.unwrap_or_else(|| counts.clone());
         counts.meter = meter.counts();
         let metered = Metered {
-            events: meter.take_events(),
+            events: meter.take_events(told.try_recv().ok()),
             counts: counts.clone(),
         };
         to_teller.send(metered).is_ok()

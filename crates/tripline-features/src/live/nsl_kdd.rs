@@ -5,8 +5,8 @@
 //! and the window of the last 255 records (32 to 41) is counted over traffic in the order of
 //! time, which the published records are not: both are estimates. What needs payload is missing.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
+mod complete;
+
 use std::sync::LazyLock;
 
 use tripline_flow::{Connection, ConnectionFlag, ConnectionProtocol, FlowId, FlowKey, Record};
@@ -14,7 +14,8 @@ use tripline_wire::Address;
 
 use super::service_of;
 use crate::schema::nsl_kdd;
-use crate::windows::{Outcome, Seen, Spread, WindowCounts, Windows};
+use crate::windows::{Outcome, Seen, Windows};
+use complete::Complete;
 
 /// Counts windows over connections as they complete.
 ///
@@ -23,8 +24,7 @@ use crate::windows::{Outcome, Seen, Spread, WindowCounts, Windows};
 #[derive(Debug, Default)]
 pub struct Connections {
     windows: Windows<Address>,
-    /// By flow, whose number is its place in the capture: nobody chooses it.
-    complete: HashMap<FlowId, WindowCounts, BuildHasherDefault<Spread>>,
+    complete: Complete,
 }
 
 impl Connections {
@@ -59,8 +59,8 @@ impl Connections {
         let Some(seen) = seen(&key, connection, now_micros) else {
             return false;
         };
-        let windows = match self.complete.get(&flow) {
-            Some(counts) => *counts,
+        let windows = match self.complete.get(flow) {
+            Some(counts) => counts,
             None => self.windows.preview(seen),
         };
         write_own(connection, seen.service, out);
@@ -70,7 +70,7 @@ impl Connections {
 
     /// Forgets a flow that is over.
     pub fn forget(&mut self, flow: FlowId) {
-        self.complete.remove(&flow);
+        self.complete.remove(flow);
     }
 }
 
