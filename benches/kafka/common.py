@@ -60,8 +60,8 @@ def number(text):
 
 
 def make_topics(brokers, names, partitions):
-    made = AdminClient({"bootstrap.servers": brokers}).create_topics(
-        [NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names])
+    admin = AdminClient({"bootstrap.servers": brokers})
+    made = admin.create_topics([NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names])
     for future in made.values():
         future.result()
 

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use serde_json::{Map, Value};
 
 use crate::columns::{ColumnMap, ColumnUse};
@@ -29,29 +31,103 @@ pub struct JsonRecord {
 /// Reads a record from an object whose keys are feature names in any known spelling.
 ///
 /// Categories may be names or indices; `null` and absent features are missing values. Without a
-/// schema the keys decide, as in [`crate::match_schema`].
+/// schema the keys decide, as in [`crate::match_schema`]. Whoever reads many objects takes a
+/// [`JsonReader`].
 pub fn vector_from_json(
     schema: Option<&'static FeatureSchema>,
     object: &Map<String, Value>,
 ) -> Result<JsonRecord, FeatureError> {
-    let keys: Vec<&String> = object.keys().collect();
-    let columns = match schema {
-        Some(schema) => ColumnMap::for_schema(schema, &keys),
-        None => ColumnMap::from_header(&keys)?,
-    };
-    let schema = columns.schema();
-    if columns.present().iter().all(|present| !present) {
-        return Err(FeatureError::NoSchema {
-            nearest: schema.name(),
-            matched: 0,
-            missing: schema
-                .features()
-                .iter()
-                .map(|feature| feature.name.to_owned())
-                .collect(),
-            unknown: columns.ignored_columns().to_vec(),
-        });
+    JsonReader::default().read(schema, object)
+}
+
+/// Orders of keys that a reader remembers.
+const MAX_LAYOUTS: usize = 8;
+/// Longest list of keys that is remembered, in bytes.
+const MAX_LAYOUT_BYTES: usize = 32 << 10;
+
+/// Reads records from objects, as [`vector_from_json`] does. What the keys mean is found once for
+/// objects that have the same keys in the same order, as those of one sender have.
+#[derive(Debug, Default)]
+pub struct JsonReader {
+    /// The latest first.
+    layouts: VecDeque<Layout>,
+}
+
+/// What the keys of an object mean.
+#[derive(Debug)]
+struct Layout {
+    asked: Option<&'static FeatureSchema>,
+    keys: Vec<String>,
+    columns: ColumnMap,
+}
+
+impl Layout {
+    fn of(
+        asked: Option<&'static FeatureSchema>,
+        object: &Map<String, Value>,
+    ) -> Result<Self, FeatureError> {
+        let keys: Vec<String> = object.keys().cloned().collect();
+        let columns = match asked {
+            Some(schema) => ColumnMap::for_schema(schema, &keys),
+            None => ColumnMap::from_header(&keys)?,
+        };
+        let schema = columns.schema();
+        if columns.present().iter().all(|present| !present) {
+            return Err(FeatureError::NoSchema {
+                nearest: schema.name(),
+                matched: 0,
+                missing: schema
+                    .features()
+                    .iter()
+                    .map(|feature| feature.name.to_owned())
+                    .collect(),
+                unknown: columns.ignored_columns().to_vec(),
+            });
+        }
+        Ok(Self {
+            asked,
+            keys,
+            columns,
+        })
     }
+
+    fn fits(&self, asked: Option<&'static FeatureSchema>, object: &Map<String, Value>) -> bool {
+        self.asked.map(FeatureSchema::name) == asked.map(FeatureSchema::name)
+            && self.keys.len() == object.len()
+            && self.keys.iter().eq(object.keys())
+    }
+
+    fn is_small(&self) -> bool {
+        self.keys.iter().map(String::len).sum::<usize>() <= MAX_LAYOUT_BYTES
+    }
+}
+
+impl JsonReader {
+    /// Reads a record; see [`vector_from_json`].
+    pub fn read(
+        &mut self,
+        schema: Option<&'static FeatureSchema>,
+        object: &Map<String, Value>,
+    ) -> Result<JsonRecord, FeatureError> {
+        let mut layouts = self.layouts.iter();
+        match layouts.position(|layout| layout.fits(schema, object)) {
+            Some(0) => {}
+            Some(position) => self.layouts.swap(0, position),
+            None => {
+                let layout = Layout::of(schema, object)?;
+                if !layout.is_small() {
+                    return record(&layout.columns, object);
+                }
+                self.layouts.truncate(MAX_LAYOUTS - 1);
+                self.layouts.push_front(layout);
+            }
+        }
+        record(&self.layouts[0].columns, object)
+    }
+}
+
+fn record(columns: &ColumnMap, object: &Map<String, Value>) -> Result<JsonRecord, FeatureError> {
+    let schema = columns.schema();
     let mut values = vec![f64::NAN; schema.len()];
     let mut label = None;
     let mut row_notes = RowNotes::new();

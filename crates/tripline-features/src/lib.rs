@@ -50,7 +50,7 @@ mod windows;
 pub use columns::{ColumnMap, match_schema};
 pub use csv_rows::{CsvLimits, CsvRows, RowBatch};
 pub use error::FeatureError;
-pub use json::{JsonRecord, vector_from_json};
+pub use json::{JsonReader, JsonRecord, vector_from_json};
 pub use label::{LabelText, NslCategory};
 pub use notes::Notes;
 pub use rejection::{RejectReason, Rejection};

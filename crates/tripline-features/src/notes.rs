@@ -6,6 +6,7 @@ use crate::schema::FeatureSchema;
 #[derive(Debug, Clone, Default)]
 pub struct Notes {
     schema: Option<&'static FeatureSchema>,
+    /// For each feature; empty while there is nothing to count, as for most rows.
     counts: Vec<[u64; KINDS]>,
     repaired_labels: u64,
     remarks: Vec<String>,
@@ -93,6 +94,9 @@ impl Notes {
             (one, another) => one.is_none() && another.is_none(),
         };
         if same {
+            if !other.counts.is_empty() {
+                self.make_counts();
+            }
             for (counts, more) in self.counts.iter_mut().zip(&other.counts) {
                 for (count, more) in counts.iter_mut().zip(more) {
                     *count += more;
@@ -118,9 +122,13 @@ impl Notes {
     pub(crate) fn for_schema(schema: &'static FeatureSchema) -> Self {
         Self {
             schema: Some(schema),
-            counts: vec![[0; KINDS]; schema.len()],
             ..Self::default()
         }
+    }
+
+    fn make_counts(&mut self) {
+        let features = self.schema.map_or(0, FeatureSchema::len);
+        self.counts.resize(features, [0; KINDS]);
     }
 
     pub(crate) fn remark(&mut self, remark: String) {
@@ -128,6 +136,7 @@ impl Notes {
     }
 
     pub(crate) fn count(&mut self, feature: usize, kind: NoteKind) {
+        self.make_counts();
         self.counts[feature][kind as usize] += 1;
     }
 

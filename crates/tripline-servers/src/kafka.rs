@@ -12,6 +12,7 @@ mod setup;
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -99,6 +100,8 @@ pub struct KafkaOptions {
     pub sasl: bool,
     /// Listeners with TLS, whose certificate is signed by [`KafkaServer::ca_file`].
     pub tls: bool,
+    /// The address of this machine that it listens on, instead of that of loopback.
+    pub host: Option<Ipv4Addr>,
     /// Whether it is to be fast for long rather than quickly there.
     pub for_load: bool,
     /// Further lines of the broker's configuration.

@@ -8,7 +8,8 @@ mod programs;
 
 use std::{
     env, fs,
-    net::TcpListener,
+    io::Write,
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -75,6 +76,9 @@ pub struct PostgresOptions {
     /// Whether a commit waits for the disk, as it does outside of tests. A server that is killed
     /// loses nothing either way, for the system's cache stays.
     pub durable: bool,
+    /// Another address of this machine that it listens on, beside that of loopback, for everybody in
+    /// its network.
+    pub host: Option<Ipv4Addr>,
     /// Whether it offers TLS, with a certificate of its own for `localhost`.
     pub tls: bool,
 }
@@ -161,8 +165,18 @@ impl PostgresServer {
             "--no-sync",
         ]);
         programs::run("making the database cluster", &mut make)?;
+        let mut addresses = "127.0.0.1".to_owned();
+        if let Some(host) = options.host {
+            addresses = format!("127.0.0.1,{host}");
+            let file = data.join("pg_hba.conf");
+            fs::OpenOptions::new()
+                .append(true)
+                .open(file)
+                .and_then(|mut file| writeln!(file, "host all all samenet trust"))
+                .map_err(PostgresServerError::io("letting other hosts in"))?;
+        }
         let mut settings = vec![
-            "listen_addresses=127.0.0.1".to_owned(),
+            format!("listen_addresses={addresses}"),
             format!("port={port}"),
             "unix_socket_directories=".to_owned(),
             "max_connections=200".to_owned(),

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::schema::nsl_kdd;
+use crate::{cicflow, schema::nsl_kdd};
 
 fn read(schema: Option<&'static FeatureSchema>, value: &Value) -> Result<JsonRecord, FeatureError> {
     vector_from_json(schema, value.as_object().unwrap())
@@ -77,4 +77,36 @@ fn notes_tell_what_the_policy_did() {
             "1 value of \"Flow Packets/s\" was negative, which stands for undefined: read as missing",
         ]
     );
+}
+
+#[test]
+fn a_reader_tells_other_keys_and_other_schemas_from_those_it_remembers() {
+    let objects = [
+        json!({"src_bytes": 1, "dst_bytes": 2, "count": 3}),
+        json!({"dst_bytes": 2, "src_bytes": 1, "count": 3}),
+        json!({"src_bytes": 1, "dst_bytes": 2}),
+        json!({"Flow Duration": 5, "Tot Fwd Pkts": 2}),
+        json!({"colour": 1}),
+    ];
+    let mut reader = crate::JsonReader::default();
+    // Often enough that layouts are remembered, found again and forgotten.
+    for round in 0..3 {
+        for object in &objects {
+            for schema in [None, Some(nsl_kdd()), Some(cicflow())] {
+                let object = object.as_object().unwrap();
+                let told = |record: Result<crate::JsonRecord, crate::FeatureError>| match record {
+                    Ok(record) => format!(
+                        "{} {:?} {:?} {:?}",
+                        record.schema.name(),
+                        record.vector.values(),
+                        record.present,
+                        record.ignored
+                    ),
+                    Err(error) => error.to_string(),
+                };
+                let fresh = told(crate::vector_from_json(schema, object));
+                assert_eq!(told(reader.read(schema, object)), fresh, "round {round}");
+            }
+        }
+    }
 }

@@ -305,13 +305,14 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
-        let topics = statistics.topics.values();
-        let lags: Vec<u64> = topics
-            .flat_map(|topic| topic.partitions.values())
-            .filter_map(|partition| u64::try_from(partition.consumer_lag).ok())
-            .collect();
-        let lag = (!lags.is_empty()).then(|| lags.iter().sum());
-        lock(&self.shared.ledger).lag = lag;
+        let mut ledger = lock(&self.shared.ledger);
+        // The library goes on telling of partitions that were ours, as they were then.
+        let lags = ledger.partitions().filter_map(|(topic, partition)| {
+            let partition = statistics.topics.get(topic)?.partitions.get(&partition)?;
+            u64::try_from(partition.consumer_lag).ok()
+        });
+        let lag = lags.fold(None, |sum: Option<u64>, lag| Some(sum.unwrap_or(0) + lag));
+        ledger.lag = lag;
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

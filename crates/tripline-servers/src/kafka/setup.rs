@@ -21,6 +21,7 @@ appender.out.layout.pattern=%d{HH:mm:ss.SSS} %p %c{1}: %m%n
 #[derive(Debug)]
 pub(super) struct Setup {
     folder: PathBuf,
+    host: Ipv4Addr,
     /// Names of listeners with their ports.
     ports: Vec<(&'static str, u16)>,
 }
@@ -44,6 +45,7 @@ impl Setup {
         }
         let setup = Self {
             folder: folder.to_owned(),
+            host: options.host.unwrap_or(Ipv4Addr::LOCALHOST),
             ports: free_ports(&names)?,
         };
         if options.tls {
@@ -73,7 +75,7 @@ impl Setup {
 
     pub(super) fn address(&self, listener: &str) -> String {
         let port = self.ports.iter().find(|(name, _)| *name == listener);
-        format!("127.0.0.1:{}", port.map_or(0, |(_, port)| *port))
+        format!("{}:{}", self.host, port.map_or(0, |(_, port)| *port))
     }
 
     pub(super) fn properties_file(&self) -> PathBuf {

@@ -117,6 +117,7 @@ fn text(state: &AppState) -> Result<String, ApiError> {
     kafka(state, &mut registry);
     test_traffic(state, &mut registry);
     spans(&mut registry);
+    capture(state, &mut registry);
     let hub = state.hub();
     number(
         &mut registry,
@@ -309,5 +310,43 @@ fn spans(registry: &mut Registry) {
         "Spans that wait to be exported",
         None,
         [(vec![], counts.pending as f64)],
+    );
+}
+
+/// The books of the capture: frames are the sum of the others and of those that wait.
+fn capture(state: &AppState, registry: &mut Registry) {
+    let sources = state.sources();
+    let counts = sources.capture_state().counts;
+    let frames = Family::<Labels, Counter>::default();
+    for (outcome, count) in [
+        ("received", counts.frames),
+        ("metered", counts.packets),
+        ("not_decoded", counts.not_decoded),
+        ("dropped_queue", counts.dropped_queue),
+        ("dropped_kernel", counts.dropped_kernel),
+        ("dropped_interface", counts.dropped_interface),
+    ] {
+        frames
+            .get_or_create(&vec![("outcome", outcome.to_owned())])
+            .inc_by(count);
+    }
+    registry.register(
+        "capture_frames",
+        "Frames of the captured interface by what became of them",
+        frames,
+    );
+    for (name, help, count) in [
+        ("capture_flows", "Flows begun", counts.flows),
+        ("capture_verdicts", "Verdicts stored", counts.verdicts),
+    ] {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(count);
+        registry.register(name, help, counter);
+    }
+    registry.register_with_unit(
+        "capture_lag",
+        "Time from the traffic that told a flow to its stored verdict",
+        Unit::Seconds,
+        sources.capture_lag(),
     );
 }

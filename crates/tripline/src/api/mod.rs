@@ -61,7 +61,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use self::{
     judge::{Judge, STORED_REASONS},
-    judged::{Bench, JudgedRow, Scorers},
+    judged::{Bench, JudgedRow, ReadRow},
     realtime::NewRow,
     row::{Row, borrowed},
     scorers::ScorerPool,

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::{
     error::{ApiError, ErrorBody},
     judge::STORED_REASONS,
-    judged::{Bench, JudgedRow, Scorers},
+    judged::{Bench, JudgedRow},
     query::Params,
     realtime::NewRow,
     state::AppState,
@@ -204,10 +204,7 @@ impl Task {
     }
 
     fn judge_one(&self, state: &AppState, object: &Map<String, Value>) -> Result<Judged, ApiError> {
-        let mut scorers = Scorers::default();
-        let bench = self.bench(state);
-        let row = bench.judge(&mut scorers, self.schema, 1, object)?;
-        scorers.give_back(self.reasons);
+        let row = self.bench(state).judge_one(self.schema, object)?;
         Ok(Judged {
             ignored: row.record.ignored.clone(),
             notes: row.record.notes.lines(),
@@ -232,21 +229,20 @@ impl Task {
                 ),
             ));
         }
-        let bench = self.bench(state);
-        let mut scorers = Scorers::default();
+        let mut bench = self.bench(state);
         let (mut rows, mut rejections) = (Vec::with_capacity(list.len()), Vec::new());
         for (value, number) in list.iter().zip(1..) {
-            let judged = match value {
+            let read = match value {
                 Value::Object(object) => {
                     let features = match object.get("features") {
                         Some(Value::Object(features)) => features,
                         _ => object,
                     };
-                    bench.judge(&mut scorers, self.schema, number, features)
+                    bench.read(self.schema, number, features)
                 }
                 _ => Err(ApiError::bad_request("expected an object")),
             };
-            match judged {
+            match read {
                 Ok(row) => rows.push(row),
                 Err(error) if error.is_bad_request() => {
                     rejections.push(RejectedRow {
@@ -257,7 +253,7 @@ impl Task {
                 Err(error) => return Err(error),
             }
         }
-        scorers.give_back(self.reasons);
+        let rows = bench.judge_all(rows);
         if let (true, Some(first)) = (rows.is_empty(), rejections.first()) {
             return Err(ApiError::bad_request(format!(
                 "none of the {} rows can be used; the first: {}",
@@ -283,11 +279,7 @@ impl Task {
     }
 
     fn bench<'a>(&'a self, state: &'a AppState) -> Bench<'a> {
-        Bench {
-            pool: state.scorers(),
-            serving: &self.serving,
-            reasons: self.reasons,
-        }
+        Bench::new(state.scorers(), &self.serving, self.reasons)
     }
 }
 

@@ -9,6 +9,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use prometheus_client::metrics::histogram::Histogram;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tripline_store::{BatchId, Store, StoreError, StoredSource, Timestamp};
@@ -168,6 +169,11 @@ impl Sources {
     /// How the capture is doing.
     pub(crate) fn capture_state(&self) -> SourceState {
         self.handle.state()
+    }
+
+    /// Seconds from the traffic that told a flow to its stored verdict.
+    pub(crate) fn capture_lag(&self) -> Histogram {
+        self.handle.lag()
     }
 
     fn lock(&self) -> MutexGuard<'_, CaptureSource> {

@@ -6,23 +6,24 @@ use std::{
     sync::Arc,
 };
 
+use tripline_detect::Verdict;
 use tripline_features::{FeatureSchema, schema_by_name, schemas};
 use tripline_kafka::{
     Limits, Message, Poison, Row,
     form::{self, Cause},
     identity::{Origin, Place},
+    prediction::Prediction,
     sender::SenderPolicy,
 };
-use tripline_store::{MAX_LABEL_BYTES, Source, Timestamp};
+use tripline_store::{MAX_LABEL_BYTES, Source, Timestamp, VerdictId};
 
 use super::{
     settings::InputTopic,
     told::{self, Aside},
 };
 use crate::{
-    api::{Bench, JudgedRow, NewRow, STORED_REASONS, ScorerPool, Scorers, reason_bytes},
+    api::{Bench, JudgedRow, NewRow, ReadRow, reason_bytes},
     config::Settings,
-    registry::Serving,
 };
 
 /// A judged row with its place.
@@ -30,9 +31,33 @@ use crate::{
 pub(super) struct PlacedRow {
     pub(super) place: Place,
     pub(super) row: NewRow,
-    pub(super) prediction: tripline_kafka::prediction::Prediction,
     pub(super) aside: Aside,
+    judged: JudgedRow,
 }
+
+impl PlacedRow {
+    /// The verdict under its identifier, as others read it.
+    pub(super) fn prediction(&self, id: VerdictId) -> Prediction<'_> {
+        let created_at = self.row.created_at;
+        let mut shown = self.judged.row(Some(id), created_at, Source::ExternalKafka);
+        // In the precision that the store keeps, so that a repeat is told in the same words.
+        shown.reasons = reason_bytes::decode(&self.row.reasons).into();
+        told::prediction(&shown)
+    }
+}
+
+/// The rows of a message: judged, or why they cannot be.
+pub(super) type Judgement = Result<Vec<PlacedRow>, Poison>;
+
+/// A row that is to be judged.
+#[derive(Debug)]
+struct Waiting {
+    place: Place,
+    aside: Aside,
+}
+
+/// A message that was read, with what its rows need beside judging.
+type ReadMessage = Result<(Vec<ReadRow>, Vec<Waiting>), Poison>;
 
 /// Where the messages of a batch come from, and what judges them.
 pub(super) struct Reader<'a> {
@@ -40,33 +65,116 @@ pub(super) struct Reader<'a> {
     /// What holds for the whole batch.
     pub(super) settings: Arc<Settings>,
     pub(super) origin: Origin,
-    pub(super) pool: &'a ScorerPool,
-    pub(super) serving: Arc<Serving>,
     pub(super) created_at: Timestamp,
-    pub(super) scorers: Scorers,
+    pub(super) bench: Bench<'a>,
+    waiting: Vec<ReadMessage>,
+    rows: usize,
 }
 
-impl Reader<'_> {
-    /// Judges the rows of a message: all of them or none, so that a message that is put right and
-    /// sent again brings no row twice.
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        topic: &'a InputTopic,
+        settings: Arc<Settings>,
+        origin: Origin,
+        created_at: Timestamp,
+        bench: Bench<'a>,
+    ) -> Self {
+        Self {
+            topic,
+            settings,
+            origin,
+            created_at,
+            bench,
+            waiting: Vec::new(),
+            rows: 0,
+        }
+    }
+
+    /// Reads a message; how many rows wait to be judged then.
     ///
     /// A message on which the program panics is poison like any other: it must not stop those
     /// after it.
-    pub(super) fn judge(&mut self, message: &Message) -> Result<Vec<PlacedRow>, Poison> {
-        let judged = catch_unwind(AssertUnwindSafe(|| self.judge_rows(message)));
-        judged.unwrap_or_else(|panic| {
+    pub(super) fn read(&mut self, message: &Message) -> usize {
+        let read = catch_unwind(AssertUnwindSafe(|| self.read_rows(message)));
+        let read = read.unwrap_or_else(|panic| {
+            tracing::error!(offset = message.offset, "reading a message panicked");
+            Err(panicked(&*panic))
+        });
+        if let Ok((rows, _)) = &read {
+            self.rows += rows.len();
+        }
+        self.waiting.push(read);
+        self.rows
+    }
+
+    /// Judges what was read: of each message all rows or none, so that a message that is put right
+    /// and sent again brings no row twice.
+    pub(super) fn judge(&mut self) -> Vec<Judgement> {
+        self.rows = 0;
+        let mut rows = Vec::new();
+        let mut messages = Vec::with_capacity(self.waiting.len());
+        for read in std::mem::take(&mut self.waiting) {
+            messages.push(read.map(|(of_message, waiting)| {
+                rows.extend(of_message);
+                waiting
+            }));
+        }
+        let together = self.verdicts(&rows);
+        let mut first = 0;
+        let mut verdicts: Vec<Result<Vec<Verdict>, Poison>> = Vec::with_capacity(messages.len());
+        match together {
+            Ok(all) => {
+                let mut all = all.into_iter();
+                verdicts.extend(messages.iter().map(|message| {
+                    let count = message.as_ref().map_or(0, Vec::len);
+                    Ok(all.by_ref().take(count).collect())
+                }));
+            }
+            // Which message it was is seen when each is judged alone.
+            Err(_) => verdicts.extend(messages.iter().map(|message| {
+                let count = message.as_ref().map_or(0, Vec::len);
+                first += count;
+                self.verdicts(&rows[first - count..first])
+            })),
+        }
+        let mut rows = rows.into_iter();
+        let judgement = |(message, verdicts): (Result<Vec<Waiting>, _>, Result<Vec<_>, _>)| {
+            let waiting = message?;
+            let rows = rows.by_ref().take(waiting.len()).collect::<Vec<_>>();
+            Ok(self.placed(rows, verdicts?, waiting))
+        };
+        messages.into_iter().zip(verdicts).map(judgement).collect()
+    }
+
+    fn verdicts(&mut self, rows: &[ReadRow]) -> Result<Vec<Verdict>, Poison> {
+        let judged = catch_unwind(AssertUnwindSafe(|| self.bench.judge(rows)));
+        judged.map_err(|panic| {
             // Their memory may be half written.
-            self.scorers = Scorers::default();
-            let words = panic_words(&*panic);
-            tracing::error!(words, offset = message.offset, "judging a message panicked");
-            Err(Poison::new(
-                Cause::Rejected,
-                format!("the program panicked over the message: {words}"),
-            ))
+            self.bench.distrust();
+            tracing::error!(rows = rows.len(), "judging messages panicked");
+            panicked(&*panic)
         })
     }
 
-    fn judge_rows(&mut self, message: &Message) -> Result<Vec<PlacedRow>, Poison> {
+    fn placed(
+        &self,
+        rows: Vec<ReadRow>,
+        verdicts: Vec<Verdict>,
+        waiting: Vec<Waiting>,
+    ) -> Vec<PlacedRow> {
+        let judged = rows.into_iter().zip(verdicts);
+        let judged = judged.map(|(row, verdict)| row.with(verdict)).zip(waiting);
+        judged
+            .map(|(judged, waiting)| PlacedRow {
+                place: waiting.place,
+                row: judged.new_row(self.created_at),
+                aside: waiting.aside,
+                judged,
+            })
+            .collect()
+    }
+
+    fn read_rows(&mut self, message: &Message) -> ReadMessage {
         let reading = form::read_message(message, &Limits::default())?;
         let sender = if self.topic.checks_senders {
             let policy = self.settings.senders.get(&self.topic.name);
@@ -75,17 +183,13 @@ impl Reader<'_> {
                 Some(policy) => policy.admit(message, &reading)?,
                 None => SenderPolicy::default().admit(message, &reading)?,
             };
-            Some(told::sender_ref(&sender))
+            Some(Arc::new(told::sender_ref(&sender)))
         } else {
             None
         };
-        let bench = Bench {
-            pool: self.pool,
-            serving: &self.serving,
-            reasons: STORED_REASONS,
-        };
         let count = reading.rows.len();
         let mut rows = Vec::with_capacity(count);
+        let mut waiting = Vec::with_capacity(count);
         for (index, row) in reading.rows.iter().enumerate() {
             let refused = |reason: String| {
                 let place = if count == 1 {
@@ -96,34 +200,38 @@ impl Reader<'_> {
                 Poison::new(Cause::Rejected, place + &reason)
             };
             let schema = schema_of(row).map_err(refused)?;
-            let judged = bench
-                .judge(&mut self.scorers, schema, index as u64 + 1, &row.fields)
+            let read = self
+                .bench
+                .read(schema, index as u64 + 1, &row.fields)
                 .map_err(|error| refused(error.detail().to_owned()))?;
-            check_label(&judged).map_err(refused)?;
+            check_label(&read).map_err(refused)?;
             let place = self.origin.place(message.offset, index);
             let place = place.ok_or_else(|| refused("it has no place in a stream".to_owned()))?;
-            let new_row = judged.new_row(self.created_at);
-            let mut shown = judged.row(None, self.created_at, Source::ExternalKafka);
-            // In the precision that the store keeps, so that a repeat is told in the same words.
-            shown.reasons = reason_bytes::decode(&new_row.reasons).into();
-            rows.push(PlacedRow {
+            rows.push(read);
+            waiting.push(Waiting {
                 place,
-                prediction: told::prediction(&shown),
-                row: new_row,
                 aside: Aside {
                     event_time: row.event_time,
                     sender: sender.clone(),
                     key: told::key(
                         &row.fields,
-                        sender.as_ref(),
+                        sender.as_deref(),
                         message.key.as_deref(),
                         (&self.origin.topic, self.origin.partition),
                     ),
                 },
             });
         }
-        Ok(rows)
+        Ok((rows, waiting))
     }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Poison {
+    let words = panic_words(panic);
+    Poison::new(
+        Cause::Rejected,
+        format!("the program panicked over the message: {words}"),
+    )
 }
 
 /// The schema that a message names, in the version that is known here.
@@ -148,8 +256,8 @@ fn schema_of(row: &Row) -> Result<Option<&'static FeatureSchema>, String> {
     }
 }
 
-fn check_label(judged: &JudgedRow) -> Result<(), String> {
-    let label = judged.record.label.as_ref();
+fn check_label(row: &ReadRow) -> Result<(), String> {
+    let label = row.record.label.as_ref();
     match label.map(|label| label.as_str().len()) {
         Some(bytes) if bytes > MAX_LABEL_BYTES => Err(format!(
             "the label has {bytes} bytes, expected at most {MAX_LABEL_BYTES}"

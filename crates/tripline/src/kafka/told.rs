@@ -1,6 +1,6 @@
 //! Verdicts as messages for others.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use serde_json::{Map, Value};
 use tripline_kafka::{
@@ -16,7 +16,7 @@ use crate::api::{Row, rfc3339};
 const SOURCE_NAMES: [&str; 4] = ["src ip", "source ip", "src_ip", "source_ip"];
 
 /// The verdict on a row, as others read it.
-pub(super) fn prediction(row: &Row<'_>) -> Prediction {
+pub(super) fn prediction<'a>(row: &Row<'a>) -> Prediction<'a> {
     let provenance = row.provenance;
     let models = [
         ("detector", &provenance.detector),
@@ -27,24 +27,24 @@ pub(super) fn prediction(row: &Row<'_>) -> Prediction {
         let index = usize::from(reason.feature);
         let value = row.values.get(index).copied();
         Some(Reason {
-            feature: row.schema?.features().get(index)?.name.to_owned(),
+            feature: row.schema?.features().get(index)?.name.into(),
             value: value.filter(|value| value.is_finite()),
             contribution: reason.contribution,
             role: match reason.stage {
                 tripline_detect::Stage::Detector => "detector",
                 tripline_detect::Stage::Classifier => "classifier",
             }
-            .to_owned(),
+            .into(),
         })
     };
     Prediction {
         version: SCHEMA_VERSION,
-        verdict_id: row.id.map(|id| id.to_string()).unwrap_or_default(),
-        time: rfc3339(row.created_at),
+        verdict_id: row.id.map(|id| id.to_string().into()).unwrap_or_default(),
+        time: rfc3339(row.created_at).into(),
         event_time: None,
-        source: row.source.name().to_owned(),
+        source: row.source.name().into(),
         schema: SchemaRef {
-            name: provenance.schema.clone(),
+            name: provenance.schema.as_str().into(),
             version: provenance.schema_version,
         },
         models: models
@@ -52,9 +52,9 @@ pub(super) fn prediction(row: &Row<'_>) -> Prediction {
             .filter_map(|(role, model)| {
                 let model = model.as_ref()?;
                 Some(Model {
-                    role: role.to_owned(),
-                    name: model.name.clone(),
-                    version: model.version.clone(),
+                    role: role.into(),
+                    name: model.name.as_str().into(),
+                    version: model.version.as_str().into(),
                 })
             })
             .collect(),
@@ -70,9 +70,9 @@ pub(super) fn prediction(row: &Row<'_>) -> Prediction {
             (None, None) => false,
         },
         attack: row.attack.map(|attack| Attack {
-            class: attack.class.to_owned(),
+            class: attack.class.into(),
             confidence: attack.confidence,
-            kind: attack.named.map(|named| named.label.to_owned()),
+            kind: attack.named.map(|named| named.label.into()),
             type_confidence: attack.named.map(|named| named.confidence),
         }),
         reasons: row.reasons.iter().filter_map(reason).collect(),
@@ -85,7 +85,7 @@ pub(super) fn prediction(row: &Row<'_>) -> Prediction {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Aside {
     pub(super) event_time: Option<i64>,
-    pub(super) sender: Option<SenderRef>,
+    pub(super) sender: Option<Arc<SenderRef<'static>>>,
     /// The key of the verdict's message.
     pub(super) key: Vec<u8>,
 }
@@ -94,34 +94,37 @@ impl Aside {
     /// The messages that tell a verdict: to `predictions`, and a threat also to `alerts`.
     pub(super) fn tell(
         &self,
-        mut prediction: Prediction,
+        mut prediction: Prediction<'_>,
         predictions: Option<&str>,
         alerts: Option<&str>,
-    ) -> tripline_kafka::Result<Vec<Outgoing>> {
-        prediction.event_time = self.event_time.map(|time| rfc3339(Timestamp(time)));
-        prediction.sender.clone_from(&self.sender);
+    ) -> tripline_kafka::Result<impl Iterator<Item = Outgoing> + use<>> {
+        prediction.event_time = self.event_time.map(|time| rfc3339(Timestamp(time)).into());
+        prediction.sender = self.sender.as_deref().cloned();
         let alerts = alerts.filter(|_| prediction.is_threat);
-        let topics = predictions.into_iter().chain(alerts);
-        topics
-            .map(|topic| {
-                let mut message = prediction.message(topic)?;
-                message.key = Some(self.key.clone());
-                Ok(message)
-            })
-            .collect()
+        let Some(first) = predictions.or(alerts) else {
+            return Ok([None, None].into_iter().flatten());
+        };
+        let mut message = prediction.message(first)?;
+        message.key = Some(self.key.clone());
+        let second = alerts.filter(|_| predictions.is_some());
+        let second = second.map(|topic| Outgoing {
+            topic: topic.to_owned(),
+            ..message.clone()
+        });
+        Ok([Some(message), second].into_iter().flatten())
     }
 }
 
 /// A sender as others read it.
-pub(super) fn sender_ref(sender: &Sender) -> SenderRef {
+pub(super) fn sender_ref(sender: &Sender) -> SenderRef<'static> {
     SenderRef {
-        address: sender.address.to_string(),
+        address: sender.address.to_string().into(),
         trust: match sender.trust {
             Trust::Signed(_) => "signed",
             Trust::Topic(_) => "topic",
             Trust::SelfAsserted => "self_asserted",
         }
-        .to_owned(),
+        .into(),
     }
 }
 
@@ -129,7 +132,7 @@ pub(super) fn sender_ref(sender: &Sender) -> SenderRef {
 /// message tells it, or else the partition that the row came from.
 pub(super) fn key(
     fields: &Map<String, Value>,
-    sender: Option<&SenderRef>,
+    sender: Option<&SenderRef<'_>>,
     message_key: Option<&[u8]>,
     partition: (&str, i32),
 ) -> Vec<u8> {
@@ -144,7 +147,7 @@ pub(super) fn key(
         let address: IpAddr = value.as_str()?.trim().parse().ok()?;
         Some(address.to_canonical().to_string())
     });
-    if let Some(host) = source.or_else(|| Some(sender?.address.clone())) {
+    if let Some(host) = source.or_else(|| Some(sender?.address.clone().into_owned())) {
         return host.into_bytes();
     }
     match message_key {
@@ -162,8 +165,8 @@ mod tests {
     #[test]
     fn a_key_is_the_host_as_far_as_it_is_known() {
         let sender = SenderRef {
-            address: "198.51.100.1".to_owned(),
-            trust: "signed".to_owned(),
+            address: "198.51.100.1".into(),
+            trust: "signed".into(),
         };
         let check = |fields: &Value, sender, message: Option<&[u8]>, expected: &str| {
             let key = key(fields.as_object().unwrap(), sender, message, ("t", 3));

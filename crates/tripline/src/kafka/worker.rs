@@ -27,7 +27,7 @@ use super::{
     writing::{Chunk, Stopping, Writer},
 };
 use crate::{
-    api::{STORED_REASONS, ScorerPool, Scorers},
+    api::{Bench, STORED_REASONS, ScorerPool},
     config::Live,
     registry::{Models, Serving},
 };
@@ -322,7 +322,9 @@ fn read_and_write(shared: &Shared, consumer: &Consumer) -> Result<(), String> {
             .spawn_scoped(scope, move || read(shared, consumer, &to_writer))
             .map_err(|error| format!("no thread to read with: {error}"))?;
         // The queue goes with the closure, so that a reader whose writer has panicked ends too.
-        let writing = catch_unwind(AssertUnwindSafe(move || write(shared, chunks)));
+        let writing = catch_unwind(AssertUnwindSafe(move || {
+            let _ = write(shared, &chunks);
+        }));
         let reading = reading.join();
         match writing.and(reading) {
             Ok(()) => Ok(()),
@@ -335,12 +337,22 @@ fn read_and_write(shared: &Shared, consumer: &Consumer) -> Result<(), String> {
     })
 }
 
-fn write(shared: &Shared, chunks: Receiver<Chunk>) {
+/// What is not done when the end is wanted is read again by whoever is next.
+fn write(shared: &Shared, chunks: &Receiver<Chunk>) -> Result<(), Stopping> {
     let mut writer = Writer::new(shared);
-    for chunk in chunks {
-        if let Err(Stopping) = writer.write(&chunk) {
-            return;
-        }
+    loop {
+        let chunk = match chunks.try_recv() {
+            Ok(chunk) => chunk,
+            // While nothing else is to be done, what is on its way is waited for.
+            Err(_) => {
+                writer.finish()?;
+                match chunks.recv() {
+                    Ok(chunk) => chunk,
+                    Err(_) => return Ok(()),
+                }
+            }
+        };
+        writer.write(chunk)?;
     }
 }
 
@@ -353,7 +365,7 @@ fn read(shared: &Shared, consumer: &Consumer, to_writer: &SyncSender<Chunk>) {
         let Some(batch) = consumer.next(POLL) else {
             continue;
         };
-        if read_batch(shared, batch, serving, to_writer).is_err() {
+        if read_batch(shared, batch, &serving, to_writer).is_err() {
             return;
         }
     }
@@ -362,7 +374,7 @@ fn read(shared: &Shared, consumer: &Consumer, to_writer: &SyncSender<Chunk>) {
 fn read_batch(
     shared: &Shared,
     batch: Batch,
-    serving: Arc<Serving>,
+    serving: &Serving,
     to_writer: &SyncSender<Chunk>,
 ) -> Result<(), Stopping> {
     let Some(topic) = shared.settings.input(&batch.topic) else {
@@ -376,52 +388,54 @@ fn read_batch(
     shared.ledger.received(&batch.topic, count);
     let trace = BatchTrace::begin(&batch, &shared.settings.group);
     let judging = trace.judge();
-    let chunk = || Chunk {
-        trace: trace.clone(),
+    let origin = Origin {
+        cluster: batch.cluster.to_string(),
+        incarnation: topic.incarnation.clone(),
         topic: topic.name.clone(),
         partition: batch.partition,
-        scored: 0,
-        rows: Vec::new(),
-        poisoned: Vec::new(),
-        ticket: None,
     };
-    let mut reader = Reader {
+    let bench = Bench::new(&shared.pool, serving, STORED_REASONS);
+    let mut reader = Reader::new(
         topic,
-        settings: shared.surroundings.live.now(),
-        origin: Origin {
-            cluster: batch.cluster.to_string(),
-            incarnation: topic.incarnation.clone(),
-            topic: topic.name.clone(),
-            partition: batch.partition,
-        },
-        pool: &shared.pool,
-        serving,
-        created_at: (shared.surroundings.clock)(),
-        scorers: Scorers::default(),
-    };
-    let mut current = chunk();
-    for (message, done) in batch.messages.into_iter().zip(0..) {
+        shared.surroundings.live.now(),
+        origin,
+        (shared.surroundings.clock)(),
+        bench,
+    );
+    let mut messages = batch.messages.into_iter().peekable();
+    let mut sent = 0;
+    while messages.peek().is_some() {
+        let mut read = Vec::new();
+        for message in messages.by_ref() {
+            let rows = reader.read(&message);
+            read.push(message);
+            if rows >= CHUNK_ROWS {
+                break;
+            }
+        }
         if !batch.ticket.is_current() {
-            let left = count - done + current.scored + current.poisoned.len() as u64;
-            shared.ledger.handed_back(&topic.name, left);
+            shared.ledger.handed_back(&topic.name, count - sent);
             return Ok(());
         }
-        match reader.judge(&message) {
-            Ok(rows) => {
-                current.scored += 1;
-                current.rows.extend(rows);
+        sent += read.len() as u64;
+        let mut chunk = Chunk::new(&trace, &topic.name, batch.partition);
+        for (message, judgement) in read.into_iter().zip(reader.judge()) {
+            match judgement {
+                Ok(rows) => {
+                    chunk.scored += 1;
+                    chunk.rows.extend(rows);
+                }
+                Err(poison) => chunk.poisoned.push((message, poison)),
             }
-            Err(poison) => current.poisoned.push((message, poison)),
         }
-        if current.rows.len() >= CHUNK_ROWS {
-            let full = std::mem::replace(&mut current, chunk());
-            to_writer.send(full).map_err(|_| Stopping)?;
+        if messages.peek().is_none() {
+            chunk.ticket = Some(batch.ticket.clone());
         }
+        to_writer.send(chunk).map_err(|_| Stopping)?;
     }
-    reader.scorers.give_back(STORED_REASONS);
+    reader.bench.give_back();
     drop(judging);
-    current.ticket = Some(batch.ticket);
-    to_writer.send(current).map_err(|_| Stopping)
+    Ok(())
 }
 
 /// Makes the topics that are missing, once the cluster is there.

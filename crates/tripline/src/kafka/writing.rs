@@ -2,10 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tripline_kafka::{Delivery, Message, Outgoing, Poison, Report, Ticket, dead_letter};
+use tripline_kafka::{Delivery, Message, Outgoing, Pending, Poison, Report, Ticket, dead_letter};
 use tripline_store::{
     AppendOutcome, BatchId, NewStream, NewVerdict, Provenance, Source, Stage, StoreError, Stream,
-    VerdictId,
 };
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
 use crate::{
     api::{Row, borrowed},
     registry::chain,
+    traces::Span,
 };
 
 /// How long messages may wait for room in the queue to the cluster.
@@ -45,6 +45,30 @@ pub(super) struct Chunk {
     pub(super) ticket: Option<Ticket>,
 }
 
+impl Chunk {
+    pub(super) fn new(trace: &BatchTrace, topic: &str, partition: i32) -> Self {
+        Self {
+            trace: trace.clone(),
+            topic: topic.to_owned(),
+            partition,
+            scored: 0,
+            rows: Vec::new(),
+            poisoned: Vec::new(),
+            ticket: None,
+        }
+    }
+}
+
+/// A chunk that is stored, with its verdicts on their way to those who read them.
+struct Sent {
+    chunk: Chunk,
+    settled: Settled,
+    messages: Vec<Outgoing>,
+    pending: Pending,
+    /// Ends when they are there.
+    sending: Span,
+}
+
 /// The end is wanted: what is not done is left to whoever reads the partition next.
 #[derive(Debug)]
 pub(super) struct Stopping;
@@ -54,6 +78,8 @@ pub(super) struct Writer<'a> {
     shared: &'a Shared,
     streams: HashMap<[u8; 16], Stream>,
     pauses: Pauses,
+    /// What is on its way while the next chunk is stored.
+    sent: Option<Sent>,
 }
 
 /// Rows of one stream, judged by the same models.
@@ -78,14 +104,15 @@ impl<'a> Writer<'a> {
             shared,
             streams: HashMap::new(),
             pauses: Pauses::default(),
+            sent: None,
         }
     }
 
-    /// Stores a chunk, tells its verdicts, and acknowledges it. What fails is tried again until it
-    /// succeeds or the end is wanted.
-    pub(super) fn write(&mut self, chunk: &Chunk) -> Result<(), Stopping> {
-        let trace = &chunk.trace;
-        let _within = trace.enter();
+    /// Stores a chunk and sends its verdicts on their way, which [`finish`](Self::finish) or the next
+    /// call sees to. What fails is tried again until it succeeds or the end is wanted.
+    pub(super) fn write(&mut self, mut chunk: Chunk) -> Result<(), Stopping> {
+        let trace = chunk.trace.clone();
+        let within = trace.enter();
         let mut settled = Settled {
             scored: chunk.scored,
             ..Settled::default()
@@ -105,11 +132,41 @@ impl<'a> Writer<'a> {
         for (row, message) in &mut outgoing {
             trace.carry(&sending, chunk.rows[*row].place, message);
         }
-        self.send(outgoing.into_iter().map(|(_, message)| message).collect())?;
+        drop(within);
+        let messages: Vec<_> = outgoing.into_iter().map(|(_, message)| message).collect();
+        chunk.rows = Vec::new();
+        // Verdicts about one host keep their order: nothing is sent before all that was is there.
+        self.finish()?;
+        let pending = self.shared.producer.submit(&messages, QUEUE_PATIENCE);
+        self.sent = Some(Sent {
+            chunk,
+            settled,
+            messages,
+            pending,
+            sending,
+        });
+        Ok(())
+    }
+
+    /// Waits until what was sent is there, and acknowledges it.
+    pub(super) fn finish(&mut self) -> Result<(), Stopping> {
+        let Some(sent) = self.sent.take() else {
+            return Ok(());
+        };
+        let Sent {
+            chunk,
+            mut settled,
+            messages,
+            pending,
+            sending,
+        } = sent;
+        let trace = chunk.trace.clone();
+        let _within = trace.enter();
+        self.send(messages, pending)?;
         drop(sending);
         if let Some(topic) = self.shared.settings.input(&chunk.topic) {
             let _span = trace.send(&topic.dead_letters, chunk.poisoned.len());
-            self.bury(chunk, topic, &mut settled)?;
+            self.bury(&chunk, topic, &mut settled)?;
         }
         self.shared.ledger.settled(&chunk.topic, &settled);
         if let Some(ticket) = &chunk.ticket {
@@ -180,15 +237,14 @@ impl<'a> Writer<'a> {
         for (row, placed) in &group.rows {
             let id = stream.verdict_id(placed.place.sequence);
             let stored = if outcome.already_present > 0 {
-                self.stored(id)?
+                self.insist(|writer| writer.shared.surroundings.store.get(id))?
             } else {
                 None
             };
-            let prediction = stored.unwrap_or_else(|| {
-                let mut prediction = placed.prediction.clone();
-                prediction.verdict_id = id.to_string();
-                prediction
-            });
+            let prediction = match &stored {
+                Some(verdict) => told::prediction(&Row::stored(verdict)),
+                None => placed.prediction(id),
+            };
             settled.threats += u64::from(prediction.is_threat);
             let settings = &self.shared.settings;
             let messages = placed.aside.tell(
@@ -197,27 +253,19 @@ impl<'a> Writer<'a> {
                 settings.alerts.as_deref(),
             );
             match messages {
-                Ok(messages) => outgoing.extend(messages.into_iter().map(|one| (*row, one))),
+                Ok(messages) => outgoing.extend(messages.map(|one| (*row, one))),
                 Err(error) => self.shared.could_not_tell(&error.to_string()),
             }
         }
         Ok(())
     }
 
-    fn stored(
-        &mut self,
-        id: VerdictId,
-    ) -> Result<Option<tripline_kafka::prediction::Prediction>, Stopping> {
-        let verdict = self.insist(|writer| writer.shared.surroundings.store.get(id))?;
-        Ok(verdict.map(|verdict| told::prediction(&Row::stored(&verdict))))
-    }
-
-    /// Sends messages until each is known to be delivered.
-    fn send(&mut self, mut messages: Vec<Outgoing>) -> Result<(), Stopping> {
+    /// Waits for messages that were sent, and sends them again, until each is known to be delivered.
+    fn send(&mut self, mut messages: Vec<Outgoing>, mut pending: Pending) -> Result<(), Stopping> {
         while !messages.is_empty() {
             let mut again = Vec::new();
             let mut reason = None;
-            for (index, delivery) in self.deliver(&messages)? {
+            for (index, delivery) in self.undelivered(&pending)? {
                 if delivery.is_worth_another_try() {
                     again.push(std::mem::take(&mut messages[index]));
                     reason.get_or_insert(delivery);
@@ -230,6 +278,7 @@ impl<'a> Writer<'a> {
             let topic = again.first().map_or("", |message| message.topic.as_str());
             self.wait(words(topic, &delivery))?;
             messages = again;
+            pending = self.shared.producer.submit(&messages, QUEUE_PATIENCE);
         }
         self.shared.done();
         self.pauses.reset();
@@ -266,7 +315,9 @@ impl<'a> Writer<'a> {
                     dead_letter::letter(message, from, poison, 1, &topic.dead_letters, bytes)
                 })
                 .collect();
-            let failures: HashMap<usize, Delivery> = self.deliver(&messages)?.into_iter().collect();
+            let pending = self.shared.producer.submit(&messages, QUEUE_PATIENCE);
+            let failures: HashMap<usize, Delivery> =
+                self.undelivered(&pending)?.into_iter().collect();
             let mut again = Vec::new();
             let mut reason = None;
             for (index, mut letter) in letters.into_iter().enumerate() {
@@ -313,9 +364,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Sends once; gives what is not known to be delivered.
-    fn deliver(&self, messages: &[Outgoing]) -> Result<Vec<(usize, Delivery)>, Stopping> {
-        let pending = self.shared.producer.submit(messages, QUEUE_PATIENCE);
+    /// What is not known to be delivered of what was sent, once there is nothing to wait for.
+    fn undelivered(&self, pending: &Pending) -> Result<Vec<(usize, Delivery)>, Stopping> {
         let mut last = 0;
         for _ in 0..MOST_SLICES {
             let report = pending.wait(SLICE);

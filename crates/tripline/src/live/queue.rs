@@ -14,6 +14,13 @@ use tripline_wire::{Causes, FragmentCounts, Packet};
 
 /// Packets that may wait, some 30 MB of them.
 const MAX_PACKETS: usize = 1 << 18;
+/// Packets that may wait in any case.
+const MIN_PACKETS: usize = 1 << 14;
+/// Packets may wait for as long as metering takes for them. Where more come than can be metered for a
+/// while, it is better to shed at once than to be late with everything from then on.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// Fewer packets than this tell nothing of how fast metering is.
+const TELLING_PACKETS: usize = 1024;
 /// Packets that are worth waking up for.
 const WAKE_PACKETS: usize = 4096;
 
@@ -59,9 +66,10 @@ pub(super) struct Queue {
     max_packets: usize,
 }
 
-#[derive(Default)]
 struct Waiting {
     packets: Vec<Packet>,
+    /// How many may be there.
+    room: usize,
     counts: ReadCounts,
     ended: Option<Ended>,
 }
@@ -84,7 +92,12 @@ impl Default for Queue {
 impl Queue {
     fn holding(max_packets: usize) -> Self {
         Self {
-            waiting: Mutex::default(),
+            waiting: Mutex::new(Waiting {
+                packets: Vec::new(),
+                room: max_packets,
+                counts: ReadCounts::default(),
+                ended: None,
+            }),
             ready: Condvar::new(),
             stopped: AtomicBool::new(false),
             breakloop: Mutex::default(),
@@ -116,7 +129,7 @@ impl Queue {
     /// Takes packets and counts; what does not fit is counted as dropped. `packets` is empty then.
     pub(super) fn push(&self, packets: &mut Vec<Packet>, counts: &mut ReadCounts) {
         let mut waiting = lock(&self.waiting);
-        let room = self.max_packets.saturating_sub(waiting.packets.len());
+        let room = waiting.room.saturating_sub(waiting.packets.len());
         counts.dropped_queue += packets.len().saturating_sub(room) as u64;
         packets.truncate(room);
         waiting.packets.append(packets);
@@ -124,6 +137,19 @@ impl Queue {
         if waiting.packets.len() >= WAKE_PACKETS {
             self.ready.notify_one();
         }
+    }
+
+    /// Tells how long it took to meter, judge and hand over so many packets: as many may wait from now
+    /// on as that can be done for in time.
+    pub(super) fn pace(&self, packets: usize, took: Duration) {
+        if packets < TELLING_PACKETS {
+            return;
+        }
+        let per_wait = packets as f64 * LONGEST_WAIT.as_secs_f64() / took.as_secs_f64().max(1e-9);
+        let mut waiting = lock(&self.waiting);
+        // One slow moment is not to cost much, nor one quick moment to promise much.
+        let smooth = (waiting.room as f64 * 3.0 + per_wait.min(self.max_packets as f64)) / 4.0;
+        waiting.room = (smooth as usize).clamp(MIN_PACKETS.min(self.max_packets), self.max_packets);
     }
 
     /// Tells that no more come; the first reason stands.
@@ -200,6 +226,28 @@ mod tests {
         queue.push(&mut packets(10), &mut counts);
         let (told, _) = queue.take(&mut taken, Duration::ZERO);
         assert_eq!((taken.len(), told.dropped_queue), (10, 7));
+    }
+
+    #[test]
+    fn as_many_may_wait_as_can_be_metered_in_time() {
+        let room = |queue: &Queue| lock(&queue.waiting).room;
+        let queue = Queue::default();
+        // Quick enough for everything, and too few to tell anything.
+        queue.pace(100_000, Duration::from_millis(50));
+        queue.pace(1000, Duration::from_mins(1));
+        assert_eq!(room(&queue), MAX_PACKETS);
+        for _ in 0..100 {
+            queue.pace(80_000, Duration::from_secs(1));
+        }
+        assert!((40_000..41_000).contains(&room(&queue)), "{}", room(&queue));
+        for _ in 0..100 {
+            queue.pace(2000, Duration::from_secs(100));
+        }
+        assert_eq!(room(&queue), MIN_PACKETS);
+        for _ in 0..100 {
+            queue.pace(100_000, Duration::from_millis(1));
+        }
+        assert!(room(&queue) > MAX_PACKETS - 100, "{}", room(&queue));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tripline_store::{BatchId, NewStream, Source, Store, StoreError, Timestamp};
 
 use super::{
@@ -127,6 +128,11 @@ impl SourceHandle {
     pub(crate) fn state(&self) -> SourceState {
         self.0.state()
     }
+
+    /// Seconds from the traffic that told a flow to its stored verdict.
+    pub(crate) fn lag(&self) -> Histogram {
+        self.0.lag.clone()
+    }
 }
 
 /// The source `packet_capture`, running or not.
@@ -146,6 +152,7 @@ struct Running {
 struct Shared {
     state: Mutex<SourceState>,
     verdicts: Arc<AtomicU64>,
+    lag: Histogram,
 }
 
 /// How the thread of a source is asked to end, whatever it is doing.
@@ -183,6 +190,8 @@ impl CaptureSource {
             shared: Arc::new(Shared {
                 state: Mutex::new(state),
                 verdicts: Arc::default(),
+                // 10 ms to a minute.
+                lag: Histogram::new(exponential_buckets(0.01, 1.5, 22)),
             }),
             running: None,
         }
@@ -343,6 +352,7 @@ impl Run {
                 stream,
                 clock: surroundings.clock,
                 verdicts: Arc::clone(&shared.verdicts),
+                lag: shared.lag.clone(),
             };
             FlowWriter::start(target, params.buffer_size)
                 .map_err(|error| LiveError::from(error).into())
@@ -409,7 +419,7 @@ impl Supervisor {
         };
         let (counts, outcome) = watch.run(self.surroundings.clock, None, |flows, panel, counts| {
             count(counts);
-            writer.write(flows, panel)
+            writer.write(flows, panel, counts.metered_until)
         });
         let written = writer.finish();
         count(&counts);

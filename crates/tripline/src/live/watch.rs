@@ -97,6 +97,8 @@ pub(crate) struct LiveCounts {
     pub(crate) dropped_kernel: u64,
     /// Frames that the interface or its driver lost.
     pub(crate) dropped_interface: u64,
+    /// Up to when traffic is metered, in microseconds since 1970.
+    pub(crate) metered_until: i64,
 }
 
 /// Asks a watch for its end, from any thread.
@@ -164,8 +166,11 @@ impl Watch {
         let mut asked_at: Option<Instant> = None;
         let mut ended = loop {
             let (read, ended) = self.queue.take(&mut packets, TICK);
+            let (taken, taken_at) = (packets.len(), Instant::now());
             if packets.is_empty() {
-                self.sensor.advance(clock().0.saturating_sub(MARGIN_MICROS));
+                let until = clock().0.saturating_sub(MARGIN_MICROS);
+                self.sensor.advance(until);
+                self.counts.metered_until = until.max(self.counts.metered_until);
                 if self.was_up && last_check.elapsed() >= CHECK_INTERVAL {
                     last_check = Instant::now();
                     if let Some(reason) = interface::trouble(&self.name) {
@@ -175,6 +180,7 @@ impl Watch {
                 }
             } else {
                 self.sensor.observe(&packets);
+                self.counts.metered_until = packets.last().map_or(0, |last| last.time_micros);
                 packets.clear();
                 last_check = Instant::now();
             }
@@ -184,6 +190,7 @@ impl Watch {
                     receive(flows, panel, &self.counts)
                 })
             });
+            self.queue.pace(taken, taken_at.elapsed());
             if let Some(ended) = ended {
                 break ended;
             }
@@ -244,6 +251,7 @@ impl Watch {
             dropped_queue: read.dropped_queue,
             dropped_kernel: read.dropped_kernel,
             dropped_interface: read.dropped_interface,
+            metered_until: self.counts.metered_until,
         };
     }
 }

@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::Context;
 use opentelemetry::KeyValue;
+use prometheus_client::metrics::histogram::Histogram;
 use tripline_store::{Store, Stream, Timestamp};
 
 use super::{FlowRows, Places};
@@ -44,6 +45,8 @@ struct Chunk {
     flows: Vec<JudgedFlow>,
     /// When they were judged, where that is traced.
     judged_at: Option<SystemTime>,
+    /// Up to when traffic was metered when they were told, in microseconds since 1970.
+    metered_until: i64,
 }
 
 /// Where flows are written to.
@@ -53,6 +56,8 @@ pub(super) struct Target {
     pub(super) clock: fn() -> Timestamp,
     /// Counts the verdicts that are stored.
     pub(super) verdicts: Arc<AtomicU64>,
+    /// Seconds from the traffic that told a flow to its stored verdict.
+    pub(super) lag: Histogram,
 }
 
 impl FlowWriter {
@@ -83,6 +88,7 @@ impl FlowWriter {
         &self,
         flows: &mut Vec<JudgedFlow>,
         panel: &Arc<Panel>,
+        metered_until: i64,
     ) -> anyhow::Result<()> {
         let judged_at = traces::now();
         while !flows.is_empty() {
@@ -90,6 +96,7 @@ impl FlowWriter {
                 panel: Arc::clone(panel),
                 flows: flows.drain(..flows.len().min(CHUNK_FLOWS)).collect(),
                 judged_at,
+                metered_until,
             };
             self.queue
                 .send(chunk)
@@ -125,14 +132,17 @@ impl Writing {
     fn run(&mut self, queue: &Receiver<Chunk>) -> anyhow::Result<()> {
         let mut waiting = None;
         while let Some(first) = waiting.take().or_else(|| queue.recv().ok()) {
+            let mut metered = vec![(first.metered_until, first.flows.len())];
             let Chunk {
                 panel,
                 mut flows,
                 judged_at,
+                ..
             } = first;
             while flows.len() < GROUP_FLOWS {
                 match queue.try_recv() {
                     Ok(mut more) if Arc::ptr_eq(&more.panel, &panel) => {
+                        metered.push((more.metered_until, more.flows.len()));
                         flows.append(&mut more.flows);
                     }
                     // Other models judged it.
@@ -151,6 +161,13 @@ impl Writing {
             let _within = span.enter();
             self.write(&panel, &flows)
                 .inspect_err(|_| span.fail("store"))?;
+            let now = (self.target.clock)();
+            for (until, flows) in metered {
+                let lag = now.0.saturating_sub(until).max(0) as f64 / 1e6;
+                for _ in 0..flows {
+                    self.target.lag.observe(lag);
+                }
+            }
         }
         Ok(())
     }

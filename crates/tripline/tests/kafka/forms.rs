@@ -1,6 +1,9 @@
 //! Messages of every form in, verdicts in the store and on the topics out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::{Value, json};
 use tripline_kafka::{Compression, Header, prediction::Prediction};
@@ -136,7 +139,7 @@ fn check_told(
         assert!(errors.is_empty(), "{errors:?} {body}");
         assert_eq!(text(message, "schema"), "prediction/1");
         assert_eq!(text(message, "content-type"), "application/json");
-        let prediction: Prediction = serde_json::from_value(body).unwrap();
+        let prediction: Prediction<'_> = serde_json::from_value(body).unwrap();
         assert_eq!(prediction.verdict_id, text(message, "verdict-id"));
         let verdict = verdicts
             .iter()
@@ -150,8 +153,8 @@ fn check_told(
             .map(|sender| (sender.address, sender.trust));
         keys.insert((
             String::from_utf8(message.key.clone().unwrap()).unwrap(),
-            trust.map(|(_, trust)| trust),
-            prediction.event_time,
+            trust.map(|(_, trust)| trust.into_owned()),
+            prediction.event_time.map(Cow::into_owned),
         ));
     }
     let asserted = |address: &str, time: Option<&str>| {

@@ -104,8 +104,25 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(data_dir: &Path, models_dir: &Path, options: &[String]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tripline"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        Self::start_by(
+            Command::new(env!("CARGO_BIN_EXE_tripline")),
+            "127.0.0.1:0",
+            data_dir,
+            models_dir,
+            options,
+        )
+    }
+
+    /// The same, where the command begins elsewhere.
+    pub(crate) fn start_by(
+        mut program: Command,
+        listen: &str,
+        data_dir: &Path,
+        models_dir: &Path,
+        options: &[String],
+    ) -> Self {
+        let mut child = program
+            .args(["serve", "--listen", listen, "--data-dir"])
             .arg(data_dir)
             .arg("--models-dir")
             .arg(models_dir)

@@ -9,17 +9,7 @@ use crate::harness::*;
 
 #[test]
 fn kill_9_loses_nothing_and_doubles_nothing() {
-    check_kills(20_000, 4);
-}
-
-/// Takes minutes; see CONTRIBUTING.md.
-#[test]
-#[ignore = "a million messages"]
-fn a_million_messages_survive_kill_9() {
-    check_kills(1_000_000, 20);
-}
-
-fn check_kills(count: usize, kills: usize) {
+    let (count, kills) = (20_000, 4);
     let broker = broker();
     let connection = connection(&broker.address());
     let names = Names::new();

@@ -7,7 +7,10 @@ mod generated;
 mod harness;
 mod killed;
 mod letters;
+mod network;
 #[path = "../support/otlp.rs"]
 mod otlp;
 mod outage;
+mod secure;
+mod together;
 mod traces;

@@ -14,11 +14,7 @@ use utoipa::ToSchema;
 
 use super::{
     super::{
-        error::ApiError,
-        judge::STORED_REASONS,
-        judged::{Bench, Scorers},
-        realtime::NewRow,
-        state::AppState,
+        error::ApiError, judge::STORED_REASONS, judged::Bench, realtime::NewRow, state::AppState,
         time::rfc3339,
     },
     books::{Books, Outcome},
@@ -232,16 +228,8 @@ fn to_topic(state: &AppState, topic: &str, fields: &Fields) -> Result<(), ApiErr
 
 fn judge(state: &AppState, fields: &Fields) -> Result<NewRow, ApiError> {
     let serving = state.registry().serving();
-    let bench = Bench {
-        pool: state.scorers(),
-        serving: &serving,
-        reasons: STORED_REASONS,
-    };
-    let mut scorers = Scorers::default();
-    let judged = bench.judge(&mut scorers, None, 1, fields)?;
-    let row = judged.new_row(state.now());
-    scorers.give_back(STORED_REASONS);
-    Ok(row)
+    let judged = Bench::new(state.scorers(), &serving, STORED_REASONS).judge_one(None, fields)?;
+    Ok(judged.new_row(state.now()))
 }
 
 /// A record on its way: one that is forgotten counts as dropped.
