@@ -36,7 +36,17 @@ fn unknown(set: impl Iterator<Item = (String, OsString)>) -> Vec<String> {
     unknown
 }
 
-/// Every variable that some command reads.
+/// What the build and the tests read.
+const OF_THE_BUILD: [&str; 6] = [
+    "TRIPLINE_KAFKA_HOME",
+    "TRIPLINE_POSTGRES_BIN",
+    "TRIPLINE_TEST_KAFKA",
+    "TRIPLINE_TEST_POSTGRES",
+    "TRIPLINE_TOOLS",
+    "TRIPLINE_UI",
+];
+
+/// Every variable that some command reads, or the build.
 fn known() -> BTreeSet<String> {
     fn gather(command: &clap::Command, known: &mut BTreeSet<String>) {
         let names = command.get_arguments().filter_map(clap::Arg::get_env);
@@ -48,6 +58,7 @@ fn known() -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     gather(&command(), &mut known);
     known.extend(SECRET_VARIABLES.map(str::to_owned));
+    known.extend(OF_THE_BUILD.map(str::to_owned));
     known
 }
 
@@ -101,6 +112,8 @@ mod tests {
             "TRIPLINE_LOG",
             // Of other commands.
             "TRIPLINE_SERVER",
+            // Of the build.
+            "TRIPLINE_UI",
             "HOME",
         ] {
             check(name, "1", &[]);
