@@ -183,6 +183,16 @@ impl Store for PostgresStore {
         })
     }
 
+    fn stream_rows(
+        &self,
+        stream: Stream,
+        after_sequence: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredVerdict>> {
+        let number = stream.number.cast_signed();
+        self.read(|session| read::of_stream(session, number, after_sequence, limit))
+    }
+
     fn batch_counts(&self, batch: BatchId) -> Result<Counts> {
         self.read(|session| match batches::stream_of(session, batch)? {
             Some(stream) => counters::of_stream(session, stream),

@@ -235,6 +235,16 @@ impl Store for SqliteStore {
         })
     }
 
+    fn stream_rows(
+        &self,
+        stream: Stream,
+        after_sequence: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredVerdict>> {
+        let number = i64::from(stream.number);
+        self.read(|connection| read::of_stream(connection, number, after_sequence, limit))
+    }
+
     fn batch_counts(&self, batch: BatchId) -> Result<Counts> {
         self.read(|connection| match batches::stream_of(connection, batch)? {
             Some(stream) => counters::of_stream(connection, stream),

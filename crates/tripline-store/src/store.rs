@@ -103,6 +103,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         limit: usize,
     ) -> Result<Vec<StoredVerdict>>;
 
+    /// The verdicts of a stream by ascending sequence, after the given one.
+    fn stream_rows(
+        &self,
+        stream: Stream,
+        after_sequence: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredVerdict>>;
+
     /// How many verdicts of the batch are stored, by kind.
     fn batch_counts(&self, batch: BatchId) -> Result<Counts>;
 

@@ -4,7 +4,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tripline_kafka::{Delivery, Message, Outgoing, Pending, Poison, Report, Ticket, dead_letter};
 use tripline_store::{
-    AppendOutcome, BatchId, NewStream, NewVerdict, Provenance, Source, Stage, StoreError, Stream,
+    AppendOutcome, BatchId, NewStream, NewVerdict, Provenance, Source, Stage, StoreError,
+    StoredVerdict, Stream,
 };
 
 use super::{
@@ -234,16 +235,16 @@ impl<'a> Writer<'a> {
         settled: &mut Settled,
         outgoing: &mut Vec<(usize, Outgoing)>,
     ) -> Result<(), Stopping> {
+        let stored = if outcome.already_present > 0 {
+            self.stored(group, stream)?
+        } else {
+            HashMap::new()
+        };
         for (row, placed) in &group.rows {
-            let id = stream.verdict_id(placed.place.sequence);
-            let stored = if outcome.already_present > 0 {
-                self.insist(|writer| writer.shared.surroundings.store.get(id))?
-            } else {
-                None
-            };
-            let prediction = match &stored {
+            let sequence = placed.place.sequence;
+            let prediction = match stored.get(&sequence) {
                 Some(verdict) => told::prediction(&Row::stored(verdict)),
-                None => placed.prediction(id),
+                None => placed.prediction(stream.verdict_id(sequence)),
             };
             settled.threats += u64::from(prediction.is_threat);
             let settings = &self.shared.settings;
@@ -258,6 +259,36 @@ impl<'a> Writer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What is stored under the places of a group, by sequence number. Messages that come again come
+    /// many at a time, so it is read in one go.
+    fn stored(
+        &mut self,
+        group: &Group<'_>,
+        stream: Stream,
+    ) -> Result<HashMap<u64, StoredVerdict>, Stopping> {
+        let places = group.rows.iter().map(|(_, placed)| placed.place.sequence);
+        let Some((first, last)) = places.clone().min().zip(places.max()) else {
+            return Ok(HashMap::new());
+        };
+        let mut stored = HashMap::with_capacity(group.rows.len());
+        let mut after = first.checked_sub(1);
+        loop {
+            let page = self.insist(|writer| {
+                let store = &writer.shared.surroundings.store;
+                store.stream_rows(stream, after, group.rows.len())
+            })?;
+            // What does not come is gone: retention was quicker.
+            let Some(newest) = page.last().map(|verdict| verdict.sequence) else {
+                return Ok(stored);
+            };
+            stored.extend(page.into_iter().map(|verdict| (verdict.sequence, verdict)));
+            if newest >= last {
+                return Ok(stored);
+            }
+            after = Some(newest);
+        }
     }
 
     /// Waits for messages that were sent, and sends them again, until each is known to be delivered.

@@ -160,6 +160,7 @@ pub(crate) fn rows_of_a_batch_come_in_order(store: &dyn Store) {
     store.append(one, &provenance(), &late).unwrap();
     let check = |after, limit, expected: &[u64]| {
         let rows = store.batch_rows(batch_id(1), after, limit).unwrap();
+        assert_eq!(store.stream_rows(one, after, limit).unwrap(), rows);
         let sequences: Vec<_> = rows.iter().map(|row| row.sequence).collect();
         assert_eq!(sequences, expected);
     };
