@@ -24,6 +24,9 @@ const LONGEST_POLL: Duration = Duration::from_millis(100);
 const SHORT_STALL: Duration = Duration::from_secs(1);
 /// How long a question to the cluster may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
+/// How often everything that is acknowledged is committed anew: a commit on its way while the group
+/// forms anew can be lost without a word.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// How many messages are taken before other things get their turn.
 const MESSAGES_IN_A_ROW: usize = 1000;
 
@@ -92,6 +95,7 @@ enum End {
 fn serve(client: &Client, shared: &Shared) -> End {
     let config = &shared.config;
     let mut next_commit = Instant::now() + config.commit_every;
+    let mut next_renewal = Instant::now() + RENEW_EVERY;
     let mut full_since = None;
     loop {
         let now = Instant::now();
@@ -100,6 +104,10 @@ fn serve(client: &Client, shared: &Shared) -> End {
         }
         if shared.pulse.is_due(now) {
             probe(client, shared);
+        }
+        if now >= next_renewal {
+            lock(&shared.ledger).commit_failed();
+            next_renewal = now + RENEW_EVERY;
         }
         if now >= next_commit {
             commit(client, shared, CommitMode::Async);
@@ -371,7 +379,12 @@ impl ConsumerContext for Context {
         self.shared.changed.notify_all();
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        // Some of them may have failed where the whole has not.
+        let result = result.and_then(|()| {
+            let offsets = offsets.elements();
+            offsets.iter().try_for_each(|offset| offset.error())
+        });
         if let Err(error) = result {
             // Nothing to commit is no failure.
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset) {
