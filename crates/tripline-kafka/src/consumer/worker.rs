@@ -383,7 +383,9 @@ impl ConsumerContext for Context {
         // Some of them may have failed where the whole has not.
         let result = result.and_then(|()| {
             let offsets = offsets.elements();
-            offsets.iter().try_for_each(|offset| offset.error())
+            offsets
+                .iter()
+                .try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)
         });
         if let Err(error) = result {
             // Nothing to commit is no failure.
