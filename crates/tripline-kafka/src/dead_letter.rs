@@ -9,9 +9,12 @@ mod list;
 mod replay;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::Message as _;
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 
 use crate::form::Poison;
@@ -178,6 +181,35 @@ fn partitions(consumer: &BaseConsumer, topic: &str, limit: Duration) -> Result<V
         return Err(Error::cluster(what, "there is no such topic"));
     }
     Ok(partitions)
+}
+
+/// The next letter before the ends of its topic's partitions, with its partition, if one comes within
+/// the limit. A partition that is read to its end is taken out of `ends`.
+fn next_before(
+    consumer: &BaseConsumer,
+    topic: &str,
+    ends: &mut BTreeMap<i32, i64>,
+    limit: Duration,
+) -> Result<Option<(i32, Message)>> {
+    let failed = |error| Error::cluster(format!("reading the topic '{topic}'"), error);
+    let Some(message) = consumer.poll(limit) else {
+        // Offsets may end in markers that are no messages; the position passes them.
+        let position = consumer.position().map_err(failed)?;
+        ends.retain(|partition, end| {
+            let found = position.find_partition(topic, *partition);
+            !found.is_some_and(|found| matches!(found.offset(), Offset::Offset(at) if at >= *end))
+        });
+        return Ok(None);
+    };
+    let message = message.map_err(failed)?;
+    let (partition, offset) = (message.partition(), message.offset());
+    let Some(&end) = ends.get(&partition) else {
+        return Ok(None);
+    };
+    if offset + 1 >= end {
+        ends.remove(&partition);
+    }
+    Ok((offset < end).then(|| (partition, Message::copied(&message))))
 }
 
 #[cfg(test)]

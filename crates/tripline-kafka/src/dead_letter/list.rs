@@ -3,11 +3,11 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{
-    ATTEMPTS, CAUSE, OFFSET, PARTITION, REASON, REPLAYED, TIMESTAMP, TOPIC, TRUNCATED, partitions,
+    ATTEMPTS, CAUSE, OFFSET, PARTITION, REASON, REPLAYED, TIMESTAMP, TOPIC, TRUNCATED, next_before,
+    partitions,
 };
 use crate::{Connection, Error, Message, Result};
 
@@ -92,43 +92,21 @@ pub fn list(listing: &Listing) -> Result<Listed> {
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "error");
     let consumer: BaseConsumer = config.create().map_err(|error| Error::client(&error))?;
-    let failed = |error: rdkafka::error::KafkaError| {
-        Error::cluster(format!("reading the topic '{}'", listing.topic), error)
-    };
     let mut listed = Listed::default();
     let Places { mut ends, passed } = places(&consumer, listing, until, &mut listed.places)?;
     // Of all partitions the newest are kept, and never more than are wanted.
     let mut ranks: BinaryHeap<Reverse<Rank>> = BinaryHeap::new();
     let mut letters: BTreeMap<Rank, Letter> = BTreeMap::new();
     while !ends.is_empty() && !left().is_zero() {
-        let message = match consumer.poll(POLL.min(left())) {
-            None => {
-                // Offsets may end in markers that are no messages; the position passes them.
-                let position = consumer.position().map_err(failed)?;
-                ends.retain(|partition, end| {
-                    let found = position.find_partition(&listing.topic, *partition);
-                    !found.is_some_and(
-                        |found| matches!(found.offset(), Offset::Offset(at) if at >= *end),
-                    )
-                });
-                continue;
-            }
-            Some(message) => message.map_err(failed)?,
-        };
-        let (partition, offset) = (message.partition(), message.offset());
-        let Some(&end) = ends.get(&partition) else {
+        let next = next_before(&consumer, &listing.topic, &mut ends, POLL.min(left()))?;
+        let Some((partition, message)) = next else {
             continue;
         };
-        if offset + 1 >= end {
-            ends.remove(&partition);
-        }
-        if offset >= end {
-            continue;
-        }
+        let offset = message.offset;
         let is_passed = passed
             .get(&partition)
             .is_some_and(|passed| offset < *passed);
-        let letter = letter(&Message::copied(&message), partition, is_passed);
+        let letter = letter(&message, partition, is_passed);
         let rank = (letter.timestamp_millis, partition, offset);
         ranks.push(Reverse(rank));
         letters.insert(rank, letter);

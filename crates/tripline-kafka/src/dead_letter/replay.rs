@@ -2,10 +2,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
-use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{original, partitions};
+use super::{next_before, original, partitions};
 use crate::{Connection, Error, Message, Outgoing, Producer, Result};
 
 /// How many letters are sent back together.
@@ -58,9 +57,6 @@ pub fn replay(replay: &Replay, producer: &Producer) -> Result<Replayed> {
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest");
     let consumer: BaseConsumer = config.create().map_err(|error| Error::client(&error))?;
-    let failed = |error: rdkafka::error::KafkaError| {
-        Error::cluster(format!("reading the topic '{}'", replay.topic), error)
-    };
     let mut ends = ends(&consumer, replay, until)?;
     let mut replayed = Replayed::default();
     let mut positions: BTreeMap<i32, i64> = BTreeMap::new();
@@ -81,35 +77,10 @@ pub fn replay(replay: &Replay, producer: &Producer) -> Result<Replayed> {
                 return Ok(replayed);
             }
         }
-        let message = match consumer.poll(POLL.min(left())) {
-            None => {
-                // Offsets may end in markers that are no messages; the position passes them.
-                let position = consumer.position().map_err(failed)?;
-                ends.retain(|partition, end| {
-                    let found = position.find_partition(&replay.topic, *partition);
-                    !found.is_some_and(
-                        |found| matches!(found.offset(), Offset::Offset(at) if at >= *end),
-                    )
-                });
-                continue;
-            }
-            Some(message) => message.map_err(failed)?,
-        };
-        let (partition, offset) = (message.partition(), message.offset());
-        let Some(&end) = ends.get(&partition) else {
-            continue;
-        };
-        if offset < end {
-            sort(
-                &Message::copied(&message),
-                replay,
-                &mut group,
-                &mut replayed,
-            );
-            positions.insert(partition, offset + 1);
-        }
-        if offset + 1 >= end {
-            ends.remove(&partition);
+        let next = next_before(&consumer, &replay.topic, &mut ends, POLL.min(left()))?;
+        if let Some((partition, message)) = next {
+            sort(&message, replay, &mut group, &mut replayed);
+            positions.insert(partition, message.offset + 1);
         }
     }
     flush(
