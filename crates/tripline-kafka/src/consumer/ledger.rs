@@ -371,8 +371,8 @@ impl Ledger {
         positions
     }
 
-    /// A commit failed: everything is sent again with the next.
-    pub(super) fn commit_failed(&mut self) {
+    /// What was committed is in doubt: everything is sent again with the next commit.
+    pub(super) fn doubt_commits(&mut self) {
         for partition in self.partitions.values_mut() {
             partition.committed = None;
         }

@@ -106,7 +106,7 @@ fn serve(client: &Client, shared: &Shared) -> End {
             probe(client, shared);
         }
         if now >= next_renewal {
-            lock(&shared.ledger).commit_failed();
+            lock(&shared.ledger).doubt_commits();
             next_renewal = now + RENEW_EVERY;
         }
         if now >= next_commit {
@@ -248,7 +248,7 @@ fn commit(client: &Client, shared: &Shared, mode: CommitMode) {
     }
     if let Err(error) = client.commit(&offsets(&positions), mode) {
         shared.pulse.noted(error.to_string());
-        lock(&shared.ledger).commit_failed();
+        lock(&shared.ledger).doubt_commits();
     }
 }
 
@@ -391,7 +391,7 @@ impl ConsumerContext for Context {
             // Nothing to commit is no failure.
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset) {
                 self.shared.pulse.noted(error.to_string());
-                lock(&self.shared.ledger).commit_failed();
+                lock(&self.shared.ledger).doubt_commits();
             }
         }
     }

@@ -46,7 +46,7 @@ fn only_what_has_nothing_unacknowledged_before_it_is_committed() {
     assert!(ledger.ack(&batches[0].ticket));
     assert_eq!(offsets(&ledger.take_commits()), [6]);
     assert_eq!(ledger.take_commits(), []);
-    ledger.commit_failed();
+    ledger.doubt_commits();
     assert_eq!(offsets(&ledger.take_commits()), [6]);
     assert!(ledger.ack(&batches[0].ticket), "twice is harmless");
     assert!(ledger.ack(&batches[2].ticket));
